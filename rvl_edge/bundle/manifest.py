@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bundle format v1: the schema of `manifest.json`.
+
+A bundle is a folder that holds everything a robot needs and nothing that runs code on load:
+
+    manifest.json  graphs/*.onnx  text/text.onnx  text/tokenizer.json  MODEL_CARD.md
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rvl_edge.preprocess.spec import PreprocessSpec
+from rvl_edge.types import Modality
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FileRef(_Entry):
+    """A file of the bundle: POSIX path below its folder, SHA-256 of its bytes, size in bytes."""
+
+    path: Annotated[str, Field(min_length=1, max_length=255)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+
+
+class SenseEntry(_Entry):
+    """One encoder: graph `pixel_values` (B, ...) float32 -> `embedding` (B, D) float32 of unit norm."""
+
+    graph: FileRef
+    preprocess: PreprocessSpec
+    logit_scale: Annotated[float, Field(gt=0, description="multiplies cosines before the softmax")]
+    templates: Annotated[tuple[str, ...], Field(min_length=1, description="prompts with one {} each")]
+    label_set: Annotated[str, Field(description="label set in force when the bundle is opened")]
+
+
+class TextEntry(_Entry):
+    """The text tower: graph `input_ids` (B, context_length) int64 -> `embedding` (B, D) float32 of unit norm."""
+
+    graph: FileRef
+    tokenizer: FileRef
+    context_length: Annotated[int, Field(ge=4, le=1024)]
+
+
+class LabelSet(_Entry):
+    """Class names that can be ranked together, and the senses that were trained on them."""
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    modalities: Annotated[tuple[Modality, ...], Field(min_length=1)]
+    simulated: bool = Field(default=False, description="True where the training clips were simulated")
+
+
+class Manifest(_Entry):
+    """What `Bundle.open` reads and checks before anything else of the folder is touched."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    version: str
+    embedding_dim: Annotated[int, Field(ge=2, le=8192)]
+    senses: Annotated[dict[Modality, SenseEntry], Field(min_length=1)]
+    text: TextEntry
+    label_sets: dict[str, LabelSet]
+    concepts: Annotated[
+        dict[str, tuple[Modality, ...]],
+        Field(description="every phrase the senses were trained on; others are answered with a warning"),
+    ]
+    model_card: FileRef
+    provenance: dict[str, str] = Field(description="tool versions, recipe and checkpoint hashes, for people")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that needs torch: towers, training, evaluation, export. Nothing outside this package imports it."""

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values that cross module borders: frozen, with units and shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Modality(str, Enum):
+    """A sense. The value is its name in manifests, topics and on the command line."""
+
+    IMAGE = "image"
+    THERMAL = "thermal"
+    AUDIO = "audio"
+    VIDEO = "video"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class and its probability in [0, 1] under the current label set."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall time of each step of one perception, in milliseconds."""
+
+    preprocess: float
+    encode: float
+    refine: float
+    classify: float
+
+    @property
+    def total(self) -> float:
+        """Sum of the steps, in milliseconds."""
+        return self.preprocess + self.encode + self.refine + self.classify
+
+
+@dataclass(frozen=True)
+class Perception:
+    """What one sample was seen as.
+
+    Attributes:
+        modality: the sense the sample came from.
+        embedding: (D,) float32, unit norm, in the space shared by all senses and text.
+        labels: classes ranked by falling probability; the probabilities sum to 1.
+        labels_version: version of the label set that ranked them (see `Perceiver.set_labels`).
+        timing: milliseconds spent in each step.
+    """
+
+    modality: Modality
+    embedding: FloatArray
+    labels: tuple[Label, ...]
+    labels_version: int
+    timing: Timing
