@@ -42,7 +42,7 @@ class SenseEntry(_Entry):
 
 
 class TextEntry(_Entry):
-    """The text tower: graph `input_ids` (B, context_length) int64 -> `embedding` (B, D) float32 of unit norm."""
+    """The text tower: `input_ids` (B, context_length) int64 -> `embedding` (B, D) float32 of unit norm."""
 
     graph: FileRef
     tokenizer: FileRef

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that needs torch: towers, training, evaluation, export. Nothing outside this package imports it."""
+"""Everything that needs torch: towers, training, evaluation, export. Nothing outside imports it."""

@@ -18,7 +18,7 @@ class _Spec(BaseModel):
 
 
 class PictureSpec(_Spec):
-    """Short side to `size` (pixels), centre crop to a square, scale to [0, 1], (x - mean) / std per RGB channel.
+    """Short side to `size` pixels, centre crop to a square, scale to [0, 1], (x - mean) / std per channel.
 
     `antialias` True is the low-pass filtered resampling of Pillow and torchvision; False is plain point
     sampling of the kernel, as LanguageBind's reference does on tensors.
