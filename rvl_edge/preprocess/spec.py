@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Triple = tuple[float, float, float]
+Positive = Annotated[float, Field(gt=0)]
 
 
 class _Spec(BaseModel):
@@ -21,14 +22,16 @@ class PictureSpec(_Spec):
     """Short side to `size` pixels, centre crop to a square, scale to [0, 1], (x - mean) / std per channel.
 
     `antialias` True is the low-pass filtered resampling of Pillow and torchvision; False is plain point
-    sampling of the kernel, as LanguageBind's reference does on tensors.
+    sampling of the kernel, as LanguageBind's reference does on tensors. The order of resizing and normalising
+    is not part of the spec: both are affine, the kernel's weights sum to 1 and nothing is clamped in between,
+    so LanguageBind's two orders (image, video) agree to rounding.
     """
 
     size: Annotated[int, Field(ge=8, le=1024)]
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     antialias: bool = True
     mean: Triple
-    std: Triple
+    std: tuple[Positive, Positive, Positive]
 
 
 class ImageSpec(PictureSpec):
@@ -37,16 +40,29 @@ class ImageSpec(PictureSpec):
     kind: Literal["image"] = "image"
 
 
-class FixedRange(_Spec):
-    """Map [low, high] in the sensor's own unit to [0, 1]; values outside are clipped."""
-
-    mode: Literal["fixed"] = "fixed"
+class _Range(_Spec):
     low: float
     high: float
 
+    @model_validator(mode="after")
+    def _rising(self) -> _Range:
+        if not self.low < self.high:
+            raise ValueError(f"low must be less than high, got {self.low} and {self.high}")
+        return self
 
-class PercentileRange(_Spec):
-    """Map the picture's own percentiles (0..100) of its valid pixels to [0, 1]."""
+
+class FixedRange(_Range):
+    """Map [low, high] to [0, 1]; values outside are clipped.
+
+    `unit` is what `low` and `high` are given in: kelvin, or the raw counts of one camera model.
+    """
+
+    mode: Literal["fixed"] = "fixed"
+    unit: Literal["kelvin", "counts"] = "kelvin"
+
+
+class PercentileRange(_Range):
+    """Map two percentiles (0..100) of the picture's valid pixels to [0, 1]; values outside are clipped."""
 
     mode: Literal["percentile"] = "percentile"
     low: Annotated[float, Field(ge=0, lt=100)] = 1.0
@@ -57,8 +73,9 @@ class ThermalSpec(PictureSpec):
     """Thermal picture -> grey in [0, 1] by `range`, repeated to (3, size, size) float32.
 
     8-bit pictures are taken as already gained by the camera (value / 255). `range` applies to counts and
-    temperatures. NaN, infinity and `invalid_value` are invalid pixels: they are filled with the median of the
-    valid ones, and a picture with less than `min_valid_fraction` valid pixels is refused.
+    temperatures. NaN, infinity and `invalid_value` (in the unit the picture arrives in) are invalid pixels:
+    they are filled with the median of the valid ones, and a picture with less than `min_valid_fraction` valid
+    pixels is refused.
     """
 
     kind: Literal["thermal"] = "thermal"
@@ -72,27 +89,24 @@ class AudioSpec(_Spec):
 
     The three channels are the windows starting at the first index of each third of the clip (LanguageBind's
     deterministic variant); a clip shorter than `target_length` frames is tiled and repeated in all three.
+    LanguageBind divides by twice its config's std: a card for its weights states the doubled value.
     """
 
     kind: Literal["audio"] = "audio"
     sample_rate: Annotated[int, Field(ge=4000, le=192000)] = 16000
     num_mel_bins: Annotated[int, Field(ge=8, le=256)]
     target_length: Annotated[int, Field(ge=8, le=8192)]
-    frame_length_ms: float = 25.0
-    frame_shift_ms: float = 10.0
+    frame_length_ms: Annotated[float, Field(ge=1, le=200)] = 25.0
+    frame_shift_ms: Annotated[float, Field(ge=1, le=200)] = 10.0
     mean: float
-    std: Annotated[float, Field(gt=0)]
+    std: Positive
 
 
 class VideoSpec(PictureSpec):
-    """Frames -> `num_frames` sampled uniformly -> (3, num_frames, size, size) float32.
-
-    `normalize_first` is LanguageBind's order for video: (x - mean) / std before the resize.
-    """
+    """Frames -> `num_frames` sampled uniformly -> (3, num_frames, size, size) float32."""
 
     kind: Literal["video"] = "video"
     num_frames: Annotated[int, Field(ge=1, le=64)] = 8
-    normalize_first: bool = False
 
 
 PreprocessSpec = Annotated[ImageSpec | ThermalSpec | AudioSpec | VideoSpec, Field(discriminator="kind")]
