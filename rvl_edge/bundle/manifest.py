@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rvl_edge.preprocess.spec import PreprocessSpec
+from rvl_edge.preprocess.spec import AudioSpec, PreprocessSpec, VideoSpec
 from rvl_edge.types import Modality
 
 SCHEMA_VERSION = 1
@@ -40,6 +40,16 @@ class SenseEntry(_Entry):
     templates: Annotated[tuple[str, ...], Field(min_length=1, description="prompts with one {} each")]
     label_set: Annotated[str, Field(description="label set in force when the bundle is opened")]
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Axes of one model input, without the batch."""
+        spec = self.preprocess
+        if isinstance(spec, AudioSpec):
+            return 3, spec.num_mel_bins, spec.target_length
+        if isinstance(spec, VideoSpec):
+            return 3, spec.num_frames, spec.size, spec.size
+        return 3, spec.size, spec.size
+
 
 class TextEntry(_Entry):
     """The text tower: `input_ids` (B, context_length) int64 -> `embedding` (B, D) float32 of unit norm."""
@@ -60,7 +70,7 @@ class LabelSet(_Entry):
 class Manifest(_Entry):
     """What `Bundle.open` reads and checks before anything else of the folder is touched."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     version: str
     embedding_dim: Annotated[int, Field(ge=2, le=8192)]
@@ -73,3 +83,26 @@ class Manifest(_Entry):
     ]
     model_card: FileRef
     provenance: dict[str, str] = Field(description="tool versions, recipe and checkpoint hashes, for people")
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Manifest:
+        for modality, sense in self.senses.items():
+            if sense.preprocess.kind != modality.value:
+                raise ValueError(f"senses.{modality}.preprocess is of kind {sense.preprocess.kind!r}")
+            label_set = self.label_sets.get(sense.label_set)
+            if label_set is None:
+                raise ValueError(f"senses.{modality}.label_set names {sense.label_set!r}, not in label_sets")
+            if modality not in label_set.modalities:
+                raise ValueError(f"label_sets.{sense.label_set}.modalities lacks {modality}, which uses it")
+        paths = [reference.path for reference in self.files()]
+        if len(set(paths)) < len(paths):
+            raise ValueError("two entries name the same file")
+        return self
+
+    def graphs(self) -> tuple[FileRef, ...]:
+        """The ONNX files: one a sense, then the text tower's."""
+        return (*(sense.graph for sense in self.senses.values()), self.text.graph)
+
+    def files(self) -> tuple[FileRef, ...]:
+        """Every file the bundle consists of, besides the manifest itself."""
+        return (*self.graphs(), self.text.tokenizer, self.model_card)

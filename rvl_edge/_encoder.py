@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One sense's encoder: loaded when first needed, one inference at a time."""
+
+from __future__ import annotations
+
+import threading
+
+from rvl_edge.backends import OnnxRuntimeSession, Session
+from rvl_edge.bundle import Bundle
+from rvl_edge.errors import BackendError
+from rvl_edge.types import FloatArray, Modality
+
+
+class SenseEncoder:
+    """Model input -> embedding for one sense of a bundle.
+
+    Args:
+        bundle: where the graph is.
+        modality: the sense; must be in the bundle.
+        threads: as `OnnxRuntimeSession`.
+    """
+
+    def __init__(self, bundle: Bundle, modality: Modality, threads: int | None) -> None:
+        self.modality = modality
+        self.entry = bundle.manifest.senses[modality]
+        self._bundle = bundle
+        self._threads = threads
+        self._session: Session | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def encode(self, batch: FloatArray) -> FloatArray:
+        """Encode (B, ...) float32 model inputs; returns (B, D) float32, rows of unit norm."""
+        with self._lock:
+            return self._loaded().run(batch)
+
+    def warm_up(self) -> None:
+        """Load the graph if need be and run it once."""
+        with self._lock:
+            self._loaded().warm_up()
+
+    def close(self) -> None:
+        """Free the graph, after the inference in progress."""
+        with self._lock:
+            self._closed = True
+            if self._session is not None:
+                self._session.close()
+                self._session = None
+
+    def _loaded(self) -> Session:
+        if self._closed:
+            raise BackendError("this Perceiver was closed", fix="open another")
+        if self._session is None:
+            self._session = self._load()
+        return self._session
+
+    def _load(self) -> Session:
+        graph = self.entry.graph
+        session = OnnxRuntimeSession(
+            self._bundle.read(graph),
+            name=graph.path,
+            dim=self._bundle.manifest.embedding_dim,
+            threads=self._threads,
+        )
+        expected = (None, *self.entry.input_shape)
+        if session.io.input.shape != expected:
+            raise BackendError(
+                f"{graph.path} and its preprocessing disagree",
+                got=session.io.input.shape,
+                expected=expected,
+                fix="export the bundle again",
+            )
+        return session

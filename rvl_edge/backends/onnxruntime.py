@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime on the CPU: the backend that runs wherever a wheel installs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from rvl_edge.backends.session import IOSpec, TensorSpec, check_batch, unit_rows
+from rvl_edge.errors import BackendError
+from rvl_edge.types import FloatArray
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(int64)": np.dtype(np.int64),
+}
+
+
+class OnnxRuntimeSession:
+    """Runs one encoder graph.
+
+    Args:
+        graph: the ONNX file's bytes, already verified; nothing is read from disk.
+        name: what to call the graph in errors.
+        dim: D, the embedding size the graph must return.
+        threads: threads one run uses; None lets ONNX Runtime take one a physical core.
+
+    Raises:
+        BackendError: ONNX Runtime cannot load the graph, or it is no encoder.
+    """
+
+    def __init__(self, graph: bytes, *, name: str, dim: int, threads: int | None = None) -> None:
+        self._name = name
+        self._dim = dim
+        try:
+            self._session: Any = ort.InferenceSession(
+                graph, _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+            raise _failure(f"ONNX Runtime {ort.__version__} cannot load {name}", error) from error
+        self._io = _io(self._session, name)
+
+    @property
+    def io(self) -> IOSpec:
+        """See `Session`."""
+        return self._io
+
+    def run(self, batch: npt.NDArray[Any]) -> FloatArray:
+        """See `Session`."""
+        if self._session is None:
+            raise BackendError(f"{self._name} was closed", fix="open the Perceiver again")
+        check_batch(batch, self._io.input)
+        try:
+            (output,) = self._session.run([self._io.output.name], {self._io.input.name: batch})
+        except Exception as error:  # as above
+            raise _failure(f"ONNX Runtime failed while running {self._name}", error) from error
+        return unit_rows(output, len(batch), self._dim, self._name)
+
+    def warm_up(self) -> None:
+        """See `Session`."""
+        spec = self._io.input
+        self.run(np.zeros([axis or 1 for axis in spec.shape], spec.dtype))
+
+    def close(self) -> None:
+        """See `Session`."""
+        self._session = None
+
+
+def _options(threads: int | None) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; they come back as exceptions too
+    # Bytes that look like ORT's own format would be parsed by another reader than the one they were checked
+    # for.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # Idle threads of one encoder must not burn the cores another encoder, or the robot, is using.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _io(session: Any, name: str) -> IOSpec:
+    sides = [session.get_inputs(), session.get_outputs()]
+    found = [[(tensor.name, tensor.type, tensor.shape) for tensor in side] for side in sides]
+    if [len(side) for side in sides] != [1, 1] or any(side[0].type not in _DTYPES for side in sides):
+        raise BackendError(
+            f"{name} is no encoder", got=found, expected="one input and one output, float32 or int64"
+        )
+    return IOSpec(*(_tensor(side[0]) for side in sides))
+
+
+def _tensor(node: Any) -> TensorSpec:
+    shape = tuple(axis if isinstance(axis, int) else None for axis in node.shape)
+    return TensorSpec(node.name, shape, _DTYPES[node.type])
+
+
+def _failure(what: str, error: Exception) -> BackendError:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "opset" in text or "NOT_IMPLEMENTED" in text or "IR version" in text:
+        fix = "pip install --upgrade onnxruntime, or export with a lower opset"
+    elif isinstance(error, MemoryError) or "alloc" in text.lower():
+        fix = "free memory, use a smaller batch, or open fewer senses (modalities=...)"
+    else:
+        fix = "run `rvl-edge verify`; if it passes, export the bundle again"
+    return BackendError(what, got=text, fix=fix)

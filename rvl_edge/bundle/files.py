@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a bundle's files: inside the folder, of the declared size and hash, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path, PurePosixPath
+
+from rvl_edge.bundle.manifest import FileRef
+from rvl_edge.errors import HashMismatch, UnsafePath
+
+_RESTORE = "get the bundle again from where it came, or export it again with `rvl-edge export`"
+
+
+def read_verified(root: Path, reference: FileRef) -> bytes:
+    """The bytes of one file, after its path, size and SHA-256 were checked.
+
+    Whoever parses a file of a bundle parses what this returned, so that nothing can change between check
+    and use. Hard links are accepted (package managers make them): their bytes are checked like any other's.
+
+    Raises:
+        UnsafePath: the path leaves the folder, by its name or by a link, or is no regular file.
+        HashMismatch: the file is missing, of another size, or of other content.
+    """
+    path = _inside(root, reference.path)
+    descriptor = os.open(
+        path, os.O_RDONLY | os.O_NONBLOCK
+    )  # a pipe must not make the check wait for a writer
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsafePath(f"{reference.path} is no regular file", fix=_RESTORE)
+        if status.st_size != reference.size:
+            raise HashMismatch(
+                f"{reference.path} has another size than the manifest says",
+                got=f"{status.st_size} bytes",
+                expected=f"{reference.size} bytes",
+                fix=_RESTORE,
+            )
+        content = file.read(reference.size)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != reference.sha256:
+        raise HashMismatch(
+            f"{reference.path} is not the file the manifest was written for",
+            got=f"SHA-256 {digest}",
+            expected=reference.sha256,
+            fix=_RESTORE,
+        )
+    return content
+
+
+def _inside(root: Path, name: str) -> Path:
+    pure = PurePosixPath(name)
+    plain = name.isprintable() and "\\" not in name and ":" not in name and pure.as_posix() == name
+    if not plain or pure.is_absolute() or ".." in pure.parts:
+        raise UnsafePath(
+            "a path in the manifest is no plain path below the bundle",
+            got=repr(name),
+            expected="relative, with / between parts, without '..'",
+            fix=_RESTORE,
+        )
+    home = root.resolve()
+    try:
+        path = (home / pure).resolve(strict=True)
+    except FileNotFoundError:
+        raise HashMismatch(f"{name} is missing from the bundle", fix=_RESTORE) from None
+    except (OSError, RuntimeError) as error:  # a loop of links: RuntimeError before Python 3.13
+        raise UnsafePath(f"{name} cannot be followed to a file", got=error, fix=_RESTORE) from None
+    if not path.is_relative_to(home):
+        raise UnsafePath(f"{name} is a link that leaves the bundle", got=path, fix=_RESTORE)
+    return path

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening a bundle: the manifest, then every file it names, before anything is parsed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rvl_edge.bundle.external_data import refuse_external_data
+from rvl_edge.bundle.files import read_verified
+from rvl_edge.bundle.manifest import MANIFEST_NAME, SCHEMA_VERSION, FileRef, Manifest
+from rvl_edge.errors import BundleNotFound, ManifestInvalid
+
+DEFAULT_BUNDLE = Path(__file__).parent / "default"
+_MAX_MANIFEST = 16 << 20  # bytes; a hundred times what 10,000 labels need
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder whose manifest and files were checked.
+
+    Attributes:
+        root: the folder.
+        manifest: what it says of itself.
+    """
+
+    root: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: str | Path | None = None) -> Bundle:
+        """Check a bundle: schema, paths, sizes, SHA-256, and that every graph is one file.
+
+        Args:
+            path: the folder, or its manifest.json; None is the bundle embedded in the package.
+
+        Raises:
+            BundleNotFound: there is no manifest.
+            ManifestInvalid: the manifest breaks the schema, or is of a format this release cannot read.
+            HashMismatch: a file is missing or altered.
+            UnsafePath: a path, link or graph leads out of the folder.
+        """
+        root = locate(path)
+        bundle = cls(root, read_manifest(root))
+        for reference in bundle.manifest.files():
+            bundle.check(reference)
+        return bundle
+
+    def read(self, reference: FileRef) -> bytes:
+        """The verified bytes of one file; see `rvl_edge.bundle.files.read_verified`."""
+        return read_verified(self.root, reference)
+
+    def check(self, reference: FileRef) -> None:
+        """Raise if one file is not what the manifest says, or is a graph with weights elsewhere."""
+        content = self.read(reference)
+        if reference in self.manifest.graphs():
+            refuse_external_data(content, reference.path)
+
+
+def locate(path: str | Path | None) -> Path:
+    """The folder meant by what a user gave.
+
+    Raises:
+        BundleNotFound: no manifest.json there.
+    """
+    root = DEFAULT_BUNDLE if path is None else Path(path).expanduser()
+    if root.name == MANIFEST_NAME:
+        root = root.parent
+    if not (root / MANIFEST_NAME).is_file():
+        raise BundleNotFound(
+            "no bundle here" if root.is_dir() else "no such folder",
+            got=root,
+            expected=f"a folder with a {MANIFEST_NAME}",
+            fix="give the bundle's folder, or leave the path out to use the embedded one",
+        )
+    return root
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Parse `manifest.json`; the files it names are not looked at.
+
+    Raises:
+        ManifestInvalid: names the field that is wrong.
+    """
+    path = root / MANIFEST_NAME
+    if path.stat().st_size > _MAX_MANIFEST:
+        raise ManifestInvalid(
+            "the manifest is too large", got=f"{path.stat().st_size} bytes", expected=_MAX_MANIFEST
+        )
+    try:
+        text = path.read_bytes().decode()
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ManifestInvalid(f"{path} is no JSON", got=error, fix="get the bundle again") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise ManifestInvalid(
+            "the bundle was written for a newer release",
+            got=f"format {version}",
+            expected=f"format {SCHEMA_VERSION}",
+            fix="pip install --upgrade rvl-edge-sdk",
+        )
+    try:
+        return Manifest.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ManifestInvalid(
+            f"{path} breaks the schema",
+            got="; ".join(_complaints(error)),
+            fix="correct the named field, or export the bundle again",
+        ) from None
+
+
+def _complaints(error: ValidationError, most: int = 5) -> list[str]:
+    found = error.errors(include_url=False, include_context=False)
+    lines = [".".join(map(str, entry["loc"])) or "manifest" for entry in found[:most]]
+    lines = [f"{field}: {entry['msg']}" for field, entry in zip(lines, found, strict=False)]
+    return lines if len(found) <= most else [*lines, f"and {len(found) - most} more"]

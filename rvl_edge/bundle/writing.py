@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing a bundle: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rvl_edge._files import folder_atomic
+from rvl_edge.bundle.manifest import MANIFEST_NAME, FileRef, Manifest
+from rvl_edge.bundle.opening import Bundle
+from rvl_edge.errors import BundleError
+
+
+class BundleWriter:
+    """Adds files to a bundle that is not yet in its place; made by `new_bundle`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def add(self, name: str, content: bytes) -> FileRef:
+        """Write one file below the bundle's folder; returns the manifest's entry for it."""
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return FileRef(path=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+    def finish(self, manifest: Manifest) -> None:
+        """Write the manifest, then open the result as a robot would.
+
+        Raises:
+            BundleError: what was written is no sound bundle.
+        """
+        (self._root / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n")
+        Bundle.open(self._root)
+
+
+@contextmanager
+def new_bundle(path: Path) -> Iterator[BundleWriter]:
+    """Write a bundle that appears at `path` when the block ends; on any error the old one stays.
+
+    Raises:
+        BundleError: `path` holds something that is no bundle, which is not overwritten; or the block ended
+            without a call of `finish`.
+    """
+    if (
+        path.exists()
+        and not (path / MANIFEST_NAME).is_file()
+        and not (path.is_dir() and not any(path.iterdir()))
+    ):
+        raise BundleError(
+            "will not replace what is no bundle",
+            got=path,
+            fix="name a new folder, or remove this one yourself",
+        )
+    with folder_atomic(path) as root:
+        yield BundleWriter(root)
+        if not (root / MANIFEST_NAME).is_file():
+            raise BundleError("the bundle was left without a manifest", got=path, fix="call finish(manifest)")

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Perceiver: a sensor's sample in, an embedding and ranked labels out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rvl_edge._encoder import SenseEncoder
+from rvl_edge.backends import OnnxRuntimeSession
+from rvl_edge.bundle import Bundle
+from rvl_edge.errors import BadShape, ConfigError, NonFinite
+from rvl_edge.preprocess import (
+    ThermalUnit,
+    preprocess_audio,
+    preprocess_image,
+    preprocess_thermal,
+    preprocess_video,
+)
+from rvl_edge.preprocess.spec import AudioSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
+from rvl_edge.text import Anchors, LabelBank, TextEncoder, Tokenizer, Vocabulary
+from rvl_edge.text.prompts import checked_texts
+from rvl_edge.types import FloatArray, Label, Modality, Perception, Timing
+
+_Spec = TypeVar("_Spec", ImageSpec, ThermalSpec, AudioSpec, VideoSpec)
+
+
+class Perceiver:
+    """The encoders of one bundle, their text anchors, and the steps between.
+
+    Every method may be called from any thread; each sense runs one inference at a time. A sense's graph is
+    loaded when it is first needed, so one that cannot be loaded does not stop the others. Use it as a
+    context manager, or `close` it.
+
+    Args:
+        bundle: an opened bundle.
+        modalities: the senses to use; None is all that the bundle has.
+        threads: threads an inference uses; None lets the runtime choose.
+
+    Raises:
+        ConfigError: a sense that the bundle does not have.
+        BackendError: the text tower cannot be loaded or run.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        modalities: Iterable[Modality | str] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise ConfigError("wrong number of threads", got=threads, expected="1 or more")
+        manifest = bundle.manifest
+        wanted = list(manifest.senses) if modalities is None else [_modality(each) for each in modalities]
+        absent = [each for each in wanted if each not in manifest.senses]
+        if absent or not wanted:
+            raise ConfigError(
+                f"bundle {manifest.name} has no such sense" if absent else "no sense was asked for",
+                got=", ".join(absent) or None,
+                expected=", ".join(manifest.senses),
+                fix="name senses that the bundle has, or leave modalities out",
+            )
+        self.bundle = bundle
+        self._encoders = {each: SenseEncoder(bundle, each, threads) for each in wanted}
+        text = manifest.text
+        self._text = TextEncoder(
+            Tokenizer(bundle.read(text.tokenizer), text.context_length),
+            OnnxRuntimeSession(
+                bundle.read(text.graph), name=text.graph.path, dim=manifest.embedding_dim, threads=threads
+            ),
+        )
+        self._bank = LabelBank({each: _vocabulary(bundle, each) for each in wanted}, self._text)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        modalities: Iterable[Modality | str] | None = None,
+        threads: int | None = None,
+    ) -> Perceiver:
+        """Open a bundle and use it; None is the bundle embedded in the package.
+
+        Raises:
+            BundleError: the bundle cannot be trusted or read (see `Bundle.open`).
+            ConfigError, BackendError: as the constructor.
+        """
+        return cls(Bundle.open(path), modalities=modalities, threads=threads)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The senses in use."""
+        return tuple(self._encoders)
+
+    def image(self, rgb: npt.NDArray[np.uint8]) -> Perception:
+        """Perceive a colour picture; see `preprocess_image` for what is accepted."""
+        spec = self._spec(Modality.IMAGE, ImageSpec)
+        return self._perceive(Modality.IMAGE, lambda: preprocess_image(rgb, spec))
+
+    def thermal(self, counts: npt.NDArray[Any], *, unit: ThermalUnit | str | None = None) -> Perception:
+        """Perceive a thermal picture; see `preprocess_thermal` for what is accepted."""
+        spec = self._spec(Modality.THERMAL, ThermalSpec)
+        return self._perceive(Modality.THERMAL, lambda: preprocess_thermal(counts, spec, unit=unit))
+
+    def audio(self, pcm: npt.NDArray[Any], *, sample_rate: float) -> Perception:
+        """Perceive a sound; see `preprocess_audio` for what is accepted."""
+        spec = self._spec(Modality.AUDIO, AudioSpec)
+        return self._perceive(Modality.AUDIO, lambda: preprocess_audio(pcm, spec, sample_rate=sample_rate))
+
+    def video(
+        self,
+        frames: Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8],
+        stamps: Sequence[float] | None = None,
+    ) -> Perception:
+        """Perceive a clip; see `preprocess_video` for what is accepted."""
+        spec = self._spec(Modality.VIDEO, VideoSpec)
+        return self._perceive(Modality.VIDEO, lambda: preprocess_video(frames, spec, stamps=stamps))
+
+    def encode_batch(self, modality: Modality | str, inputs: FloatArray) -> FloatArray:
+        """Encode samples that are preprocessed already.
+
+        Args:
+            modality: the sense.
+            inputs: (B, ...) float32, each as the sense's `preprocess_...` returns it.
+
+        Returns:
+            (B, D) float32, rows of unit norm.
+        """
+        return self._encoder(modality).encode(inputs)
+
+    def embed_text(self, texts: Sequence[str]) -> FloatArray:
+        """Embed any texts, as they are, without templates; returns (N, D) float32, rows of unit norm.
+
+        Raises:
+            ConfigError: an empty or unprintable text.
+        """
+        return self._text(checked_texts(texts))
+
+    def set_labels(
+        self,
+        labels: Sequence[str],
+        modality: Modality | str | None = None,
+        templates: Sequence[str] | None = None,
+    ) -> int:
+        """Rank by other labels from now on: any text, embedded first and then put in force at once.
+
+        Args:
+            labels: 1 to 10,000 different names.
+            modality: the sense they are for; None is every sense in use.
+            templates: prompts with one {} each; None takes each sense's own.
+
+        Returns:
+            The version that later perceptions carry.
+
+        Raises:
+            ConfigError: labels or templates that cannot be used; the old ones stay in force.
+
+        Warns:
+            UntrainedLabelWarning: labels beyond what a sense was trained on (also in
+            `anchors(...).untrained`).
+        """
+        senses = self.modalities if modality is None else (self._encoder(modality).modality,)
+        return self._bank.replace(labels, senses, templates)
+
+    def labels(self, modality: Modality | str) -> tuple[str, ...]:
+        """The label set in force for a sense."""
+        return self.anchors(modality).labels
+
+    def anchors(self, modality: Modality | str) -> Anchors:
+        """The label set in force for a sense, with version, embeddings and untrained labels."""
+        return self._bank.current[self._encoder(modality).modality]
+
+    def classify(self, modality: Modality | str, embedding: FloatArray) -> tuple[Label, ...]:
+        """Rank the labels in force for an embedding of this sense.
+
+        Args:
+            modality: the sense whose labels and logit scale to use.
+            embedding: (D,) float32, unit norm.
+
+        Returns:
+            Every label by falling probability; they sum to 1.
+        """
+        dim = self.bundle.manifest.embedding_dim
+        if embedding.shape != (dim,):
+            raise BadShape("no embedding of this bundle", got=embedding.shape, expected=(dim,))
+        if not np.isfinite(embedding).all():
+            raise NonFinite("the embedding has values that are no numbers")
+        return self.anchors(modality).rank(embedding, self._encoder(modality).entry.logit_scale)
+
+    def warm_up(self, modality: Modality | str | None = None) -> None:
+        """Load and run once what later calls need, for one sense or for all.
+
+        Raises:
+            BackendError: a graph cannot be loaded or run; senses already warmed up stay usable.
+        """
+        for each in self.modalities if modality is None else (modality,):
+            self._encoder(each).warm_up()
+
+    def close(self) -> None:
+        """Free all graphs; waits for inferences in progress. Closing twice is fine."""
+        for encoder in self._encoders.values():
+            encoder.close()
+        self._text.close()
+
+    def __enter__(self) -> Perceiver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _perceive(self, modality: Modality, preprocess: Callable[[], FloatArray]) -> Perception:
+        encoder = self._encoders[modality]
+        begin = perf_counter()
+        inputs = preprocess()
+        preprocessed = perf_counter()
+        embedding = encoder.encode(inputs[None])[0]
+        encoded = perf_counter()
+        anchors = self._bank.current[modality]
+        labels = anchors.rank(embedding, encoder.entry.logit_scale)
+        timing = Timing(
+            preprocess=1e3 * (preprocessed - begin),
+            encode=1e3 * (encoded - preprocessed),
+            refine=0.0,
+            classify=1e3 * (perf_counter() - encoded),
+        )
+        return Perception(modality, embedding, labels, anchors.version, timing)
+
+    def _encoder(self, modality: Modality | str) -> SenseEncoder:
+        encoder = self._encoders.get(_modality(modality))
+        if encoder is None:
+            raise ConfigError(
+                "this sense is not in use",
+                got=str(modality),
+                expected=", ".join(self._encoders),
+                fix="open the Perceiver with it, or use a bundle that has it",
+            )
+        return encoder
+
+    def _spec(self, modality: Modality, kind: type[_Spec]) -> _Spec:
+        spec: PreprocessSpec = self._encoder(modality).entry.preprocess
+        assert isinstance(spec, kind)  # the manifest's validation holds sense and kind together
+        return spec
+
+
+def _modality(name: Modality | str) -> Modality:
+    try:
+        return Modality(name)
+    except ValueError:
+        raise ConfigError("unknown sense", got=repr(name), expected=", ".join(Modality)) from None
+
+
+def _vocabulary(bundle: Bundle, modality: Modality) -> Vocabulary:
+    manifest = bundle.manifest
+    sense = manifest.senses[modality]
+    trained = frozenset(name.casefold() for name, senses in manifest.concepts.items() if modality in senses)
+    return Vocabulary(manifest.label_sets[sense.label_set].labels, sense.templates, trained)

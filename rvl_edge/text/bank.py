@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The label sets in force, changed all at once."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rvl_edge.text.anchors import Anchors, UntrainedLabelWarning, make_anchors
+from rvl_edge.types import FloatArray, Modality
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a sense starts with and knows.
+
+    Attributes:
+        labels: names in force when the bundle is opened.
+        templates: prompts used unless others are given.
+        trained: case-folded phrases its encoder was trained on.
+    """
+
+    labels: tuple[str, ...]
+    templates: tuple[str, ...]
+    trained: frozenset[str]
+
+
+class LabelBank:
+    """One `Anchors` a sense, read without a lock and replaced in one assignment.
+
+    A reader sees the labels before a change or after it, for every sense the change was about, never some
+    of each.
+
+    Args:
+        vocabularies: what each sense starts with.
+        embed: texts -> (N, D) float32 of unit norm.
+    """
+
+    def __init__(
+        self, vocabularies: Mapping[Modality, Vocabulary], embed: Callable[[Sequence[str]], FloatArray]
+    ) -> None:
+        self._vocabularies = dict(vocabularies)
+        self._embed = embed
+        self._writing = threading.Lock()
+        self._version = 1
+        self._current: Mapping[Modality, Anchors] = MappingProxyType(
+            {
+                modality: self._make(modality, own.labels, None, 1)
+                for modality, own in self._vocabularies.items()
+            }
+        )
+
+    @property
+    def current(self) -> Mapping[Modality, Anchors]:
+        """The anchors in force: an immutable snapshot."""
+        return self._current
+
+    def replace(
+        self, labels: Sequence[str], modalities: Sequence[Modality], templates: Sequence[str] | None = None
+    ) -> int:
+        """Put a label set in force; nothing changes unless all of it can be used.
+
+        Args:
+            labels: 1 to 10,000 different names.
+            modalities: the senses it is for.
+            templates: prompts with one {} each; None takes each sense's own.
+
+        Returns:
+            The new version.
+
+        Raises:
+            ConfigError: labels or templates that cannot be used.
+        """
+        with self._writing:
+            version = self._version + 1
+            made = {modality: self._make(modality, labels, templates, version) for modality in modalities}
+            self._current = MappingProxyType({**self._current, **made})
+            self._version = version
+        complaints = [
+            f"{modality} on {', '.join(map(repr, anchors.untrained[:5]))}"
+            + (f" and {len(anchors.untrained) - 5} more" if len(anchors.untrained) > 5 else "")
+            for modality, anchors in made.items()
+            if anchors.untrained
+        ]
+        if complaints:
+            text = f"not trained: {'; '.join(complaints)}. Their probabilities mean little"
+            warnings.warn(text, UntrainedLabelWarning, stacklevel=3)
+        return version
+
+    def _make(
+        self, modality: Modality, labels: Sequence[str], templates: Sequence[str] | None, version: int
+    ) -> Anchors:
+        own = self._vocabularies[modality]
+        forms = own.templates if templates is None else templates
+        return make_anchors(labels, forms, embed=self._embed, trained=own.trained, version=version)

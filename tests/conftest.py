@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import tiny_bundle as maker
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random bundle of all four senses; read it, do not change it."""
+    return maker.build(tmp_path_factory.mktemp("bundle") / "tiny")
+
+
+@pytest.fixture
+def own_bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the random bundle that the test may damage."""
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "own"))
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The labelled sets; the test is skipped where they are absent."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("RVL_EDGE_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no labelled sets at {folder}; set RVL_EDGE_DATA")
+    return folder
