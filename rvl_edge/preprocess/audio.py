@@ -117,7 +117,7 @@ def fbank(mono: FloatArray, spec: AudioSpec) -> FloatArray:
 
 
 def _first_channel(pcm: npt.NDArray[Any]) -> FloatArray:
-    kind = str(getattr(pcm, "dtype", type(pcm).__name__))
+    kind = pcm.dtype.name if isinstance(pcm, np.ndarray) else type(pcm).__name__
     if kind not in ("float32", "float64", *_ZERO_AND_FULL_SCALE):
         raise BadDtype(
             "a sound of this type cannot be read",

@@ -26,6 +26,8 @@ class ThermalUnit(str, Enum):
     CELSIUS = "celsius"
 
 
+# Nothing is this hot, and differences of values below it stay finite in float32.
+_ABSURD = 1e30
 _DTYPES = (np.uint8, np.uint16, np.int16, np.float32, np.float64)
 _TO_KELVIN = {
     ThermalUnit.CENTIKELVIN: (0.01, 0.0),
@@ -54,7 +56,7 @@ def preprocess_thermal(
     Raises:
         BadShape: another number of axes or channels, or no pixel.
         BadDtype: a type that no thermal camera sends, or agc8 that is not uint8.
-        BadEncoding: an unknown unit, or one that the fixed range cannot be compared with.
+        BadEncoding: a colour palette, an unknown unit, or one that the fixed range cannot be compared with.
         NonFinite: too few valid pixels.
     """
     field = _single_channel(counts)
@@ -73,14 +75,26 @@ def _single_channel(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
             got=type(counts).__name__ if dtype is None else dtype,
             expected="an array of uint8, uint16, int16, float32 or float64",
         )
-    field = counts[..., 0] if counts.ndim == 3 and counts.shape[2] in (1, 3) else counts
+    coloured = counts.ndim == 3 and counts.shape[2] == 3
+    field = counts[..., 0] if coloured or (counts.ndim == 3 and counts.shape[2] == 1) else counts
     if field.ndim != 2 or field.size == 0:
         raise BadShape(
             "a thermal picture of this shape cannot be read",
             got=counts.shape,
             expected="(H, W), (H, W, 1) or (H, W, 3) with at least one pixel",
         )
+    if coloured and not (_alike(field, counts[..., 1]) and _alike(field, counts[..., 2])):
+        raise BadEncoding(
+            "a thermal picture with a colour palette has lost its order of temperatures",
+            got="channels that differ",
+            expected="one channel, or three equal ones",
+            fix="switch the camera's palette to white-hot",
+        )
     return field
+
+
+def _alike(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def _unit(field: npt.NDArray[Any], unit: ThermalUnit | str | None) -> ThermalUnit:
@@ -99,7 +113,7 @@ def _unit(field: npt.NDArray[Any], unit: ThermalUnit | str | None) -> ThermalUni
 def _grey(field: npt.NDArray[Any], spec: ThermalSpec, unit: ThermalUnit) -> FloatArray:
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinity, an invalid pixel
         values = field.astype(np.float32)
-    valid = np.isfinite(values)
+    valid = np.abs(values) < _ABSURD
     if spec.invalid_value is not None:
         valid &= values != np.float32(spec.invalid_value)
     fraction = np.count_nonzero(valid) / valid.size
@@ -114,10 +128,11 @@ def _grey(field: npt.NDArray[Any], spec: ThermalSpec, unit: ThermalUnit) -> Floa
     if fraction < 1:
         values[~valid] = np.median(inside)
     low, high = _limits(inside, spec, unit)
-    if low == high:
+    span = np.float32(high - low)
+    if span == 0:
         return np.full_like(values, 0.5)
     values -= np.float32(low)
-    values *= np.float32(1 / (high - low))
+    values /= span
     return np.clip(values, 0, 1, out=values)
 
 

@@ -23,8 +23,8 @@ def preprocess_video(
     """Sample `num_frames` frames uniformly and preprocess those as pictures.
 
     Args:
-        frames: (T, H, W, 3) array or sequence of T pictures of one size, uint8, as `preprocess_image` takes
-            them. Fewer than `num_frames` are repeated evenly, as in LanguageBind.
+        frames: (T, H, W, 3) array, or sequence of T pictures of one size as `preprocess_image` takes them;
+            uint8. Fewer than `num_frames` are repeated evenly, as in LanguageBind.
         spec: number of frames, size, kernel and statistics.
         stamps: seconds of each frame, rising. With them frames are sampled uniformly in time, so a clip with
             dropped frames is not squeezed; without them uniformly by index.
@@ -39,6 +39,8 @@ def preprocess_video(
         NonFinite: NaN or infinity in the stamps.
         InputError: stamps that do not rise.
     """
+    if isinstance(frames, np.ndarray) and frames.ndim != 4:
+        raise BadShape("a clip of this shape cannot be read", got=frames.shape, expected="(T, H, W, 3)")
     if len(frames) == 0:
         raise TooShort("a clip without frames cannot be read", got="0 frames", expected="at least 1")
     picked = [frames[i] for i in sample_indices(len(frames), spec.num_frames, stamps)]
@@ -76,5 +78,5 @@ def sample_indices(
         )
     instants = np.linspace(times[0], times[-1], wanted)
     positions = np.interp(instants, times, np.arange(count))
-    # An instant may be rounded to just below the stamp of the frame it stands for.
-    return [int(position + 1e-6) for position in positions]
+    # Rounding, of seconds since 1970 above all, may put an instant just before the frame it stands for.
+    return [int(position + 1e-3) for position in positions]
