@@ -3,7 +3,7 @@
 
 Run by the interpreter the environment is to be built from; standard library only. What is up to date is left
 alone: a stamp holds the hash of what it was made from, and is written only after its step has ended well. An
-environment whose building was cut off is built anew, because pip takes a half-unpacked package for an installed
+environment whose building was cut off is built anew: pip takes a half-unpacked package for an installed
 one. An environment of the user's own making is used as it is.
 """
 
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def make_environment() -> int:
-    """Create the virtual environment, or keep the one made from this interpreter, at this place, to its end."""
+    """Create the virtual environment, or keep the one made from this interpreter, here, to its end."""
     built_for = {
         "python": sys.version,
         "executable": os.path.realpath(sys.executable),
@@ -90,7 +90,7 @@ def install(extra: str) -> int:
 
 
 def set_up_ros() -> int:
-    """Real rclpy and the project's messages where they can be had; where they cannot, say what will not run."""
+    """Real rclpy and the project's messages where they can be had; else say what will not run."""
     return subprocess.run([str(PYTHON), str(ROOT / "scripts" / "setup_ros.py")], check=False).returncode
 
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several verbs share, and what a user may write in them."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rvl_edge.errors import ConfigError
+
+BundlePath = Annotated[
+    Path | None, typer.Option("--bundle", help="A bundle's folder; the embedded one if left out.")
+]
+
+
+def label_list(text: str) -> tuple[str, ...]:
+    """Labels written as `person,forklift`, or as `@FILE` with one a line (blank and # lines are skipped).
+
+    Raises:
+        ConfigError: the file does not exist or is no text.
+    """
+    if not text.startswith("@"):
+        return tuple(label.strip() for label in text.split(","))
+    path = existing(Path(text[1:]))
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise ConfigError("the label file is no text", got=path, expected="UTF-8, one label a line") from None
+    return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def existing(path: Path) -> Path:
+    """The path, if something is there.
+
+    Raises:
+        ConfigError: nothing is; names the nearest file of that folder.
+    """
+    path = path.expanduser()
+    if path.exists():
+        return path
+    folder = path.parent
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    near = get_close_matches(path.name, names, n=1)
+    fix = f"did you mean {folder / near[0]}?" if near else "check the spelling, or give the whole path"
+    raise ConfigError("no such file", got=path, fix=fix)

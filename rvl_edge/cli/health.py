@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The findings behind `rvl-edge doctor`: each is tried, not only looked up."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rvl_edge.errors import RvlEdgeError
+
+
+class Verdict(str, Enum):
+    """`absent` is an optional part that is not there; `broken` keeps the robot path from working."""
+
+    OK = "ok"
+    ABSENT = "absent"
+    BROKEN = "broken"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its verdict, what was found, and what to do where that is not fine."""
+
+    subject: str
+    verdict: Verdict
+    detail: str
+    fix: str = ""
+
+
+# distribution -> module; the robot path does not run without these
+_REQUIRED = {
+    "numpy": "numpy",
+    "opencv-python-headless": "cv2",
+    "onnxruntime": "onnxruntime",
+    "pydantic": "pydantic",
+    "tokenizers": "tokenizers",
+    "kaldi-native-fbank": "kaldi_native_fbank",
+    "soxr": "soxr",
+}
+_MEDIA = {"soundfile": "soundfile", "av": "av"}
+_RUNTIMES = ("openvino", "tensorrt")
+_ROS = ("rclpy", "rvl_edge_msgs", "rvl_edge_ros")
+
+
+def examine(bundle: Path | None = None) -> list[Finding]:
+    """Look at interpreter, packages, bundle, senses and ROS, in the order in which they need each other."""
+    return [
+        Finding(
+            "python", Verdict.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+        ),
+        *_required(),
+        *_senses(bundle),
+        *_optional(),
+        *_ros(),
+    ]
+
+
+def _required() -> Iterator[Finding]:
+    for distribution, module in _REQUIRED.items():
+        try:
+            found = import_module(module)
+        except Exception as error:  # a binary wheel for another machine fails in many ways
+            fix = f"pip install --force-reinstall {distribution}"
+            yield Finding(distribution, Verdict.BROKEN, _first_line(error), fix)
+            continue
+        detail = str(getattr(found, "__version__", "")) or _installed(distribution) or ""
+        if module == "onnxruntime":
+            detail += f" with {', '.join(found.get_available_providers())}"
+        yield Finding(distribution, Verdict.OK, detail)
+
+
+def _senses(path: Path | None) -> Iterator[Finding]:
+    try:
+        from rvl_edge.perceiver import Perceiver
+
+        perceiver = Perceiver.open(path)
+    except (ImportError, RvlEdgeError) as error:
+        fix = getattr(error, "fix", None) or "mend what is broken above"
+        yield Finding("bundle", Verdict.BROKEN, _first_line(error), fix)
+        return
+    with perceiver:
+        manifest = perceiver.bundle.manifest
+        yield Finding("bundle", Verdict.OK, f"{manifest.name} {manifest.version}, all hashes agree")
+        for modality in perceiver.modalities:
+            try:
+                perceiver.warm_up(modality)
+            except RvlEdgeError as error:
+                yield Finding(str(modality), Verdict.BROKEN, _first_line(error), error.fix or "")
+            else:
+                yield Finding(str(modality), Verdict.OK, "encoder loads and runs")
+
+
+def _optional() -> Iterator[Finding]:
+    for distribution, module in _MEDIA.items():
+        try:
+            import_module(module)
+        except Exception as error:
+            yield Finding(
+                distribution, Verdict.ABSENT, _first_line(error), "pip install 'rvl-edge-sdk[media]'"
+            )
+        else:
+            yield Finding(distribution, Verdict.OK, _installed(distribution) or "")
+    torch = _installed("torch")  # not imported: that takes seconds and most of the memory of a small board
+    if torch:
+        yield Finding("torch", Verdict.OK, f"{torch}, for pretrain, evaluate and export")
+    else:
+        fix = "pip install 'rvl-edge-sdk[offline]' on a workstation"
+        yield Finding("torch", Verdict.ABSENT, "not needed on the robot", fix)
+    for runtime in _RUNTIMES:
+        found = _installed(runtime)
+        yield Finding(
+            runtime,
+            Verdict.OK if found else Verdict.ABSENT,
+            f"{found or 'not installed'}; this release runs on ONNX Runtime only",
+        )
+
+
+def _ros() -> Iterator[Finding]:
+    for module in _ROS:
+        try:
+            import_module(module)
+        except Exception as error:
+            fix = "source a ROS 2 installation, or in a clone: make demo"
+            yield Finding(module, Verdict.ABSENT, _first_line(error), fix)
+        else:
+            yield Finding(module, Verdict.OK, "imports")
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, RvlEdgeError):  # its fix is shown beside it
+        error = RvlEdgeError(error.what, got=error.got, expected=error.expected)
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results on the terminal: one JSON document for programs, plain tables for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from os import PathLike, fspath
+from typing import Annotated, Any
+
+import typer
+
+from rvl_edge.errors import RvlEdgeError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+
+def print_json(value: object) -> None:
+    """Print dataclasses, errors, arrays, paths and mappings or sequences of them as one indented document."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """Print rows under bold heads; long cells wrap, nothing in them is taken for markup."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, RvlEdgeError):
+        sides = {name: getattr(value, name) for name in ("code", "what", "got", "expected", "fix", "page")}
+        return {name: side if side is None else str(side) for name, side in sides.items()}
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return fspath(value) if isinstance(value, PathLike) else value.tolist()
