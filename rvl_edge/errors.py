@@ -53,6 +53,13 @@ class MissingDependency(RvlEdgeError):
     page = "docs/errors/config.md"
 
 
+class GateFailed(RvlEdgeError):
+    """A measured property missed the threshold that was set for it; nothing was written."""
+
+    code = "gate-failed"
+    page = "docs/errors/bundle.md"
+
+
 class BundleError(RvlEdgeError):
     """A bundle that cannot be trusted or read; nothing of it is loaded."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from rvl_edge.bundle.manifest import LabelSet, Manifest, SenseEntry, TextEntry
+from rvl_edge.bundle.manifest import SCHEMA_VERSION, LabelSet, Manifest, SenseEntry, TextEntry
 from rvl_edge.bundle.writing import new_bundle
 from rvl_edge.preprocess.spec import AudioSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
 from rvl_edge.text.tokenizer import END, START
@@ -107,6 +107,7 @@ def build(path: Path) -> Path:
             for at, (modality, spec) in enumerate(SPECS.items())
         }
         manifest = Manifest(
+            schema_version=SCHEMA_VERSION,
             name="tiny-random",
             version="1",
             embedding_dim=DIM,

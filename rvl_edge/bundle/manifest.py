@@ -70,7 +70,7 @@ class LabelSet(_Entry):
 class Manifest(_Entry):
     """What `Bundle.open` reads and checks before anything else of the folder is touched."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     version: str
     embedding_dim: Annotated[int, Field(ge=2, le=8192)]

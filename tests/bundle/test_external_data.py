@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protobuf walk against models made by the onnx package, which shares no code with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import tiny_bundle as maker
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from rvl_edge.bundle.external_data import refuse_external_data
+from rvl_edge.errors import BundleError, UnsafePath
+
+FLOAT = TensorProto.FLOAT
+SOUND = maker.encoder_graph((3, 32, 32), seed=0)
+
+
+def outside(name: str = "w") -> TensorProto:
+    tensor = TensorProto(name=name, data_type=FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    return tensor
+
+
+def graph(*nodes: onnx.NodeProto, initializer: tuple[TensorProto, ...] = ()) -> onnx.GraphProto:
+    return helper.make_graph(
+        list(nodes), "g", [], [helper.make_tensor_value_info("y", FLOAT, [2])], list(initializer)
+    )
+
+
+def constant(tensor: TensorProto) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], ["y"], value=tensor)
+
+
+def sparse(*, values: bool) -> onnx.SparseTensorProto:
+    inside = helper.make_tensor("v", FLOAT, [1], [1.0])
+    indices = helper.make_tensor("i", TensorProto.INT64, [1], [0])
+    return onnx.SparseTensorProto(
+        values=outside() if values else inside, indices=indices if values else outside()
+    )
+
+
+def in_initializer() -> onnx.ModelProto:
+    return helper.make_model(graph(initializer=(outside(),)))
+
+
+def in_constant() -> onnx.ModelProto:
+    return helper.make_model(graph(constant(outside())))
+
+
+def in_branch() -> onnx.ModelProto:
+    inner = graph(constant(outside()))
+    for _ in range(5):
+        inner = graph(helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=graph()))
+    return helper.make_model(inner)
+
+
+def in_function() -> onnx.ModelProto:
+    function = helper.make_function(
+        "local", "f", [], ["y"], [constant(outside())], [helper.make_opsetid("", 18)]
+    )
+    return helper.make_model(graph(), functions=[function])
+
+
+def in_function_default() -> onnx.ModelProto:
+    model = in_function()
+    del model.functions[0].node[:]
+    model.functions[0].attribute_proto.append(helper.make_attribute("value", outside()))
+    return model
+
+
+def in_sparse_initializer_values() -> onnx.ModelProto:
+    model = helper.make_model(graph())
+    model.graph.sparse_initializer.append(sparse(values=True))
+    return model
+
+
+def in_sparse_initializer_indices() -> onnx.ModelProto:
+    model = helper.make_model(graph())
+    model.graph.sparse_initializer.append(sparse(values=False))
+    return model
+
+
+def in_attribute_lists() -> onnx.ModelProto:
+    return helper.make_model(graph(helper.make_node("Custom", [], ["y"], domain="d", many=[outside()])))
+
+
+def in_sparse_attribute() -> onnx.ModelProto:
+    return helper.make_model(graph(helper.make_node("Constant", [], ["y"], sparse_value=sparse(values=True))))
+
+
+def in_graph_list() -> onnx.ModelProto:
+    inner = graph(initializer=(outside(),))
+    return helper.make_model(graph(helper.make_node("Custom", [], ["y"], domain="d", graphs=[inner])))
+
+
+def in_training() -> onnx.ModelProto:
+    model = helper.make_model(graph())
+    model.training_info.add().algorithm.CopyFrom(graph(initializer=(outside(),)))
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        in_initializer,
+        in_constant,
+        in_branch,
+        in_function,
+        in_function_default,
+        in_sparse_initializer_values,
+        in_sparse_initializer_indices,
+        in_attribute_lists,
+        in_sparse_attribute,
+        in_graph_list,
+        in_training,
+    ],
+)
+def test_finds_external_data_wherever_a_tensor_can_be(make: Callable[[], onnx.ModelProto]) -> None:
+    with pytest.raises(UnsafePath, match=r"graphs/x\.onnx"):
+        refuse_external_data(make().SerializeToString(), "graphs/x.onnx")
+
+
+def test_location_without_flag_and_flag_without_location() -> None:
+    flag, location = outside(), outside()
+    del flag.external_data[:]
+    location.ClearField("data_location")
+    for tensor in (flag, location):
+        with pytest.raises(UnsafePath):
+            refuse_external_data(helper.make_model(graph(initializer=(tensor,))).SerializeToString(), "x")
+
+
+def test_file_saved_by_onnx_with_external_data(tmp_path: Path) -> None:
+    model = onnx.load_from_string(SOUND)
+    onnx.save(
+        model, tmp_path / "x.onnx", save_as_external_data=True, size_threshold=0, convert_attribute=True
+    )
+    with pytest.raises(UnsafePath):
+        refuse_external_data((tmp_path / "x.onnx").read_bytes(), "x")
+
+
+def test_accepts_sound_models() -> None:
+    explicit = helper.make_tensor("w", FLOAT, [2], [1.0, 2.0])
+    explicit.data_location = TensorProto.DEFAULT
+    refuse_external_data(helper.make_model(graph(constant(explicit))).SerializeToString(), "x")
+    refuse_external_data(SOUND, "x")
+
+
+def test_weights_that_look_like_external_data_are_only_weights() -> None:
+    bait = np.frombuffer(outside().SerializeToString().ljust(64, b"\0"), np.float32)
+    tensor = numpy_helper.from_array(bait, "w")
+    refuse_external_data(helper.make_model(graph(initializer=(tensor,))).SerializeToString(), "x")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"ORTM" * 20, b"\x1c\0\0\0ORTM" + b"\1" * 64, b"<html>", b"\x3b", b"\x3a\xff\x7f"]
+)
+def test_what_is_no_onnx_model(content: bytes) -> None:
+    with pytest.raises(BundleError):
+        refuse_external_data(content, "x")
+
+
+@settings(max_examples=300, deadline=None)
+@given(at=st.integers(0, len(SOUND) - 1), value=st.integers(0, 255), cut=st.booleans())
+def test_damage_never_hides_external_data(at: int, value: int, cut: bool) -> None:
+    """Whatever the walk accepts, protobuf's own parser must not find external data in."""
+    damaged = SOUND[:at] if cut else SOUND[:at] + bytes([value]) + SOUND[at + 1 :]
+    try:
+        refuse_external_data(damaged, "x")
+    except BundleError:
+        return
+    try:
+        model = onnx.load_from_string(damaged)
+    except Exception:
+        return  # the runtime will not get further either
+    assert not any(onnx.external_data_helper.uses_external_data(tensor) for tensor in model.graph.initializer)
