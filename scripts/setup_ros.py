@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring rclpy, rvl_edge_msgs and the node into the running virtual environment: `.venv/bin/python scripts/setup_ros.py`.
+"""Bring rclpy, rvl_edge_msgs and the node into this virtual environment: `.venv/bin/python scripts/setup_ros.py`.
 
-Where a ROS 2 is sourced that this interpreter can import, its colcon builds the workspace into `ros2_ws/install`
-(`with_ros.sh` runs a command with it). Elsewhere rclpy comes from wheels and the messages are built with plain
-CMake into the environment itself, so nothing needs to be sourced. Platforms without wheels are told what will
-not run, and that is no failure. Standard library only.
+Where a ROS 2 is sourced that this interpreter can import, colcon builds the workspace on top of it, into
+`ros2_ws/install` (`with_ros.sh` runs a command with that). Elsewhere rclpy comes from wheels and the messages
+are built with plain CMake into the environment itself, so that nothing needs to be sourced. A platform without
+wheels is told what will not run, and that is no failure. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-import setup_env
+from setup_env import IN_PROGRESS as MARKER
+from setup_env import read, run
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKSPACE = ROOT / "ros2_ws"
@@ -29,7 +30,8 @@ NODE = WORKSPACE / "src" / "rvl_edge"
 WHEELS = ROOT / "scripts" / "ros_wheels.txt"
 VENV = Path(sys.prefix)
 STAMP = VENV / "rvl-edge-ros.stamp"
-IN_PROGRESS = VENV / setup_env.IN_PROGRESS.name
+PIP = [sys.executable, "-m", "pip", "install"]
+IN_PROGRESS = VENV / MARKER.name
 
 
 def main() -> int:
@@ -41,11 +43,11 @@ def main() -> int:
     sourced = bool(distro) and importlib.util.find_spec("rclpy") is not None
     obstacle = None if sourced else why_no_wheels()
     if obstacle:
-        print(f"ROS 2: {obstacle}; the node, `make demo`'s topics and the ros tests will not run. Source a ROS 2")
-        print("installation (Humble or later) to have them. Everything else works.")
+        print(f"ROS 2: {obstacle}. The node, the demo's topics and the ros tests will not run; the rest does.")
+        print("To have them, source a ROS 2 installation (Humble or later) and run this again.")
         return 0
     wanted = fingerprint(distro if sourced else "")
-    if setup_env.read(STAMP) == wanted:
+    if read(STAMP) == wanted:
         return 0
     if shutil.which("c++") is None:
         print("no C++ compiler to build rvl_edge_msgs with; run: sudo apt-get install g++", file=sys.stderr)
@@ -80,9 +82,8 @@ def fingerprint(distro: str) -> str:
 
 def install_wheels() -> int:
     """Install rclpy and what builds messages, and mend what the wheels' CMake files say about Python."""
-    print("==> ROS 2 from wheels", end="", flush=True)
     IN_PROGRESS.touch()  # an environment cut off in here is built anew
-    code = setup_env.run([sys.executable, "-m", "pip", "install", "--requirement", str(WHEELS)])
+    code = run("ROS 2 from wheels", [*PIP, "--requirement", str(WHEELS)])
     IN_PROGRESS.unlink()
     if code == 0:
         point_exports_here()
@@ -111,7 +112,6 @@ def point_exports_here() -> None:
 
 def build_messages() -> int:
     """Build and install rvl_edge_msgs into the environment, where the wheels' start-up finds it unsourced."""
-    print("==> rvl_edge_msgs", end="", flush=True)
     os.environ["AMENT_PREFIX_PATH"] = str(VENV)
     os.environ["PATH"] = f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"
     with tempfile.TemporaryDirectory() as build:
@@ -123,28 +123,26 @@ def build_messages() -> int:
         }
         options = [f"-D{name}={value}" for name, value in definitions.items()]
         configure = ["cmake", "-S", str(MESSAGES), "-B", build, "-G", "Ninja", *options]
-        return setup_env.run(["sh", "-ec", f'"$@" && cmake --build "{build}" --target install', "sh", *configure])
+        then_install = f'"$@" && cmake --build "{build}" --target install'
+        return run("rvl_edge_msgs", ["sh", "-ec", then_install, "sh", *configure])
 
 
 def install_node() -> int:
     """Install the node, editable: its source is the repository's."""
-    print("==> rvl_edge (the node)", end="", flush=True)
-    options = ["--no-deps", "--no-build-isolation", "--editable"]  # its dependencies are those set up above
-    return setup_env.run([sys.executable, "-m", "pip", "install", *options, str(NODE)])
+    options = ["--no-deps", "--no-build-isolation", "--use-pep517"]  # all that it needs is there by now
+    return run("rvl_edge, the node", [*PIP, *options, "--editable", str(NODE)])
 
 
 def build_overlay() -> int:
     """Build the workspace with colcon on top of the ROS 2 that is sourced."""
     if importlib.util.find_spec("colcon_core") is None:
-        print("==> colcon", end="", flush=True)
-        code = setup_env.run([sys.executable, "-m", "pip", "install", "colcon-common-extensions"])
+        code = run("colcon", [*PIP, "colcon-common-extensions"])
         if code:
             return code
-    print("==> colcon build", end="", flush=True)
     colcon = [sys.executable, "-m", "colcon", "--log-base", str(WORKSPACE / "log")]
     bases = ["--base-paths", "src", "--build-base", "build", "--install-base", "install"]
     bases = [str(WORKSPACE / each) if not each.startswith("--") else each for each in bases]
-    return setup_env.run([*colcon, "build", "--symlink-install", *bases])
+    return run("colcon build", [*colcon, "build", "--symlink-install", *bases])
 
 
 if __name__ == "__main__":
