@@ -62,7 +62,10 @@ class OnnxRuntimeSession:
     def warm_up(self) -> None:
         """See `Session`."""
         spec = self._io.input
-        self.run(np.zeros([axis or 1 for axis in spec.shape], spec.dtype))
+        noise = np.random.default_rng(0).normal(
+            size=[axis or 1 for axis in spec.shape]
+        )  # zeros may have no norm
+        self.run(noise.astype(spec.dtype) if spec.dtype.kind == "f" else np.zeros(noise.shape, spec.dtype))
 
     def close(self) -> None:
         """See `Session`."""

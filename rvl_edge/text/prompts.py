@@ -23,11 +23,10 @@ def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
     found = _texts(labels, "label", MAX_LABELS)
     seen: dict[str, str] = {}
     for label in found:
-        first = seen.setdefault(label.casefold(), label)
-        if first is not label:
-            raise ConfigError(
-                "a label is given twice", got=f"{first!r} and {label!r}", fix="leave one of them out"
-            )
+        if label.casefold() in seen:
+            twins = f"{seen[label.casefold()]!r} and {label!r}"
+            raise ConfigError("a label is given twice", got=twins, fix="leave one of them out")
+        seen[label.casefold()] = label
     return found
 
 
