@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files -> samples, for the command line and for replay."""
+
+from __future__ import annotations
+
+from rvl_edge.media.reading import read_sample, thermal_frames
+from rvl_edge.media.samples import AudioSample, ImageSample, Sample, ThermalSample, VideoSample
+from rvl_edge.media.sound import read_sound
+from rvl_edge.media.video import StampedFrame, read_video, video_frames
+
+__all__ = [
+    "AudioSample",
+    "ImageSample",
+    "Sample",
+    "StampedFrame",
+    "ThermalSample",
+    "VideoSample",
+    "read_sample",
+    "read_sound",
+    "read_video",
+    "thermal_frames",
+    "video_frames",
+]
