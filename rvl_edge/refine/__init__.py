@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COLA: text subspace, views, and optimal transport between a sample's views and a class's prompts."""
+
+from __future__ import annotations
+
+from rvl_edge.refine.cola import Cola, ColaSettings, TransportNotConverged
+from rvl_edge.refine.subspace import TextSubspace, text_subspace
+from rvl_edge.refine.transport import Sinkhorn, Transport
+from rvl_edge.refine.views import frame_seed, make_views
+
+__all__ = [
+    "Cola",
+    "ColaSettings",
+    "Sinkhorn",
+    "TextSubspace",
+    "Transport",
+    "TransportNotConverged",
+    "frame_seed",
+    "make_views",
+    "text_subspace",
+]
