@@ -41,7 +41,7 @@ borders: setup-test
 
 pytest: setup-test
 	@echo '==> pytest'
-	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@scripts/with_ros.sh $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
 
 clean:  ## remove .venv and everything built
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -10,10 +10,10 @@ import typer
 
 from rvl_edge.cli.arguments import BundlePath, label_list
 from rvl_edge.cli.output import Json, print_json, print_table
-from rvl_edge.types import Modality
 
 if TYPE_CHECKING:
     from rvl_edge.perceiver import Perceiver
+    from rvl_edge.types import Modality
 
 _NEAREST = 3
 

@@ -12,11 +12,9 @@ from typing import Annotated
 
 import typer
 
-from rvl_edge.cli import doctor, labels, verify
-from rvl_edge.cli.output import print_json
-from rvl_edge.errors import BackendError, BundleError, BundleNotFound, MissingDependency, RvlEdgeError
-
-USAGE, ENVIRONMENT = 2, 3
+from rvl_edge.cli import doctor, labels, perceive, verify
+from rvl_edge.cli.output import exit_code, print_error, print_json
+from rvl_edge.errors import RvlEdgeError
 
 app = typer.Typer(
     name="rvl-edge",
@@ -26,20 +24,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, labels, verify):
+for verb in (doctor, perceive, labels, verify):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and leave, before a verb is asked for."""
+    if wanted:
+        typer.echo(version("rvl-edge-sdk"))
+        raise typer.Exit
 
 
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Embeddings and labels of image, thermal, audio and video from one bundle."""
-    del debug  # read by `main`, which sees errors that end the parsing as well
-    if show_version:
-        typer.echo(version("rvl-edge-sdk"))
-        raise typer.Exit
+    del debug, show_version  # the first is read by `main`, which sees the errors
 
 
 def main() -> None:
@@ -52,11 +56,5 @@ def main() -> None:
         if "--json" in sys.argv:
             print_json({"error": error})
         else:
-            typer.echo(f"rvl-edge: {error}\n  see {error.page}", err=True)
+            print_error(error)
         sys.exit(exit_code(error))
-
-
-def exit_code(error: RvlEdgeError) -> int:
-    """2 for what the caller gave, 3 for what the machine or the bundle lacks."""
-    environment = isinstance(error, (BackendError, BundleError, MissingDependency))
-    return ENVIRONMENT if environment and not isinstance(error, BundleNotFound) else USAGE

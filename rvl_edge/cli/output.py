@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results on the terminal: one JSON document for programs, plain tables for people."""
+"""Results and errors on the terminal: one JSON document for programs, plain tables for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from rvl_edge.errors import RvlEdgeError
+from rvl_edge.errors import (
+    BackendError,
+    BundleError,
+    BundleNotFound,
+    GateFailed,
+    MissingDependency,
+    RvlEdgeError,
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -19,6 +26,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 def print_json(value: object) -> None:
     """Print dataclasses, errors, arrays, paths and mappings or sequences of them as one indented document."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+
+
+def print_error(error: RvlEdgeError) -> None:
+    """Print an error as one message on standard error, with the page about it."""
+    typer.echo(f"rvl-edge: {error}\n  see {error.page}", err=True)
+
+
+def exit_code(error: RvlEdgeError) -> int:
+    """1 for a missed gate, 2 for what the caller gave, 3 for what the machine or the bundle lacks."""
+    if isinstance(error, GateFailed):
+        return 1
+    if isinstance(error, BundleNotFound):
+        return 2
+    return 3 if isinstance(error, (BackendError, BundleError, MissingDependency)) else 2
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from command_line import CommandLine
+
+
+def by_subject(document: Any) -> dict[str, dict[str, str]]:
+    return {finding["subject"]: finding for finding in document["findings"]}
+
+
+def test_a_sound_robot_path_is_fine_whatever_optional_parts_lack(
+    rvl_edge: CommandLine, tiny_bundle: Path
+) -> None:
+    outcome = rvl_edge("doctor", "--bundle", tiny_bundle, "--json", blocked=("soundfile", "rclpy"))
+    found = by_subject(outcome.document)
+    assert outcome.code == 0, outcome.out
+    assert outcome.document["ok"] is True
+    assert {found[sense]["verdict"] for sense in ("image", "thermal", "audio", "video")} == {"ok"}
+    assert found["soundfile"]["verdict"] == "absent"
+    assert "rvl-edge-sdk[media]" in found["soundfile"]["fix"]
+    assert found["rclpy"]["verdict"] == "absent"
+
+
+def test_a_missing_required_package_is_named_with_its_pip_line(
+    rvl_edge: CommandLine, tiny_bundle: Path
+) -> None:
+    outcome = rvl_edge("doctor", "--bundle", tiny_bundle, "--json", blocked=("soxr",))
+    soxr = by_subject(outcome.document)["soxr"]
+    assert outcome.code == 3
+    assert soxr["verdict"] == "broken"
+    assert soxr["detail"] == "blocked soxr"
+    assert soxr["fix"].startswith("pip install")
+
+
+def test_a_damaged_bundle_is_found(rvl_edge: CommandLine, own_bundle: Path) -> None:
+    (own_bundle / "graphs" / "audio.onnx").unlink()
+    outcome = rvl_edge("doctor", "--bundle", own_bundle, "--json")
+    assert outcome.code == 3
+    assert "audio.onnx is missing" in by_subject(outcome.document)["bundle"]["detail"]

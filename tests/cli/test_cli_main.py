@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+HEAVY = {"numpy", "cv2", "onnxruntime", "pydantic", "tokenizers", "rich", "torch"}
+
+
+def test_help_is_answered_without_importing_what_the_verbs_need() -> None:
+    asked = "import sys; sys.argv = ['rvl-edge', '--help']\nfrom rvl_edge.cli.main import main\n"
+    program = f"{asked}try:\n    main()\nexcept SystemExit:\n    print(sorted({HEAVY!r} & set(sys.modules)))"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert "Usage: rvl-edge" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+def test_version_is_the_installed_distributions(rvl_edge: CommandLine) -> None:
+    assert rvl_edge("--version").out.strip() == version("rvl-edge-sdk")
+
+
+def test_a_mistyped_verb_names_the_nearest(rvl_edge: CommandLine) -> None:
+    outcome = rvl_edge("doctr")
+    assert outcome.code == 2
+    assert "doctor" in outcome.err
+
+
+@pytest.mark.parametrize("verb", ["verify", "labels --bundle", "doctor --bundle"])
+def test_a_bundle_that_is_not_there_never_shows_a_traceback(
+    rvl_edge: CommandLine, verb: str, tmp_path: Path
+) -> None:
+    outcome = rvl_edge(*verb.split(), tmp_path / "nowhere")
+    assert outcome.code in (2, 3)
+    assert "no such folder" in outcome.out + outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_debug_shows_where_an_error_came_from(rvl_edge: CommandLine, tmp_path: Path) -> None:
+    assert "Traceback" in rvl_edge("--debug", "verify", tmp_path / "nowhere").err
+
+
+def test_an_error_in_json_keeps_its_five_sides(rvl_edge: CommandLine, tmp_path: Path) -> None:
+    outcome = rvl_edge("verify", tmp_path / "nowhere", "--json")
+    error = outcome.document["error"]
+    assert outcome.code == 2
+    assert list(error) == ["code", "what", "got", "expected", "fix", "page"]
+    assert (error["code"], error["got"]) == ("bundle-not-found", str(tmp_path / "nowhere"))
