@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import pytest
+
+from rvl_edge.errors import BadEncoding, InputError
+from rvl_edge.media import read_sample
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"hello\n" * 100,
+        b"#EXTM3U\n#EXTINF:1,\nhttp://example.com/a.ts\n",
+        b"ffconcat version 1.0\nfile '/etc/hostname'\n",
+        bytes(4096),
+        b"RIFF\x24\x00\x00\x00WAVEfmt ",
+        b"\x93NUMPY\x01\x00",
+        b"\x89PNG\r\n\x1a\n",
+        b"fLaC",
+        b"\x1a\x45\xdf\xa3",
+    ],
+)
+def test_unknown_and_empty_files_are_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(BadEncoding):
+        read_sample(tmp_path / "a")
+
+
+def test_file_of_another_sense_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(3200))
+    with pytest.raises(BadEncoding, match=r"got .*audio, expected image"):
+        read_sample(path, "image")
+
+
+def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent", tmp_path):
+        with pytest.raises(InputError, match="cannot be opened"):
+            read_sample(path)
