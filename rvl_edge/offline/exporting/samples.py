@@ -38,11 +38,13 @@ def model_input(spec: PreprocessSpec, random: np.random.Generator) -> FloatArray
 def _picture(random: np.random.Generator) -> npt.NDArray[np.uint8]:
     side = int(random.integers(2, 96))
     coarse = random.integers(0, 256, (side, side, 3), np.uint8)
-    return cv2.resize(coarse, (96, 96), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    picture: npt.NDArray[np.uint8] = cv2.resize(coarse, (96, 96), interpolation=cv2.INTER_LINEAR)
+    return picture
 
 
 def _sound(random: np.random.Generator, rate: int) -> FloatArray:
     spectrum = np.fft.rfft(random.normal(size=3 * rate))
     tilt = np.arange(1, len(spectrum) + 1) ** -random.uniform(0, 1)
     wave = np.fft.irfft(spectrum * tilt)
-    return (0.5 * wave / np.abs(wave).max()).astype(np.float32)
+    sound: FloatArray = (0.5 * wave / np.abs(wave).max()).astype(np.float32)
+    return sound
