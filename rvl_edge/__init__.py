@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rvl_edge.errors import BackendError, BundleError, ConfigError, InputError, RvlEdgeError
     from rvl_edge.perceiver import Perceiver
     from rvl_edge.preprocess import ThermalUnit
+    from rvl_edge.refine import ColaSettings
     from rvl_edge.text import UntrainedLabelWarning
     from rvl_edge.types import Label, Modality, Perception, Timing
 
@@ -34,6 +35,7 @@ _HOMES = {
     "RvlEdgeError": "errors",
     "Perceiver": "perceiver",
     "ThermalUnit": "preprocess",
+    "ColaSettings": "refine",
     "UntrainedLabelWarning": "text",
     "Label": "types",
     "Modality": "types",
@@ -45,6 +47,7 @@ __all__ = [
     "BackendError",
     "Bundle",
     "BundleError",
+    "ColaSettings",
     "ConfigError",
     "InputError",
     "Label",

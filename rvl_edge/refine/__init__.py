@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from rvl_edge.refine.cola import Cola, ColaSettings, TransportNotConverged
+from rvl_edge.refine.prompt_set import PromptSet
 from rvl_edge.refine.subspace import TextSubspace, text_subspace
 from rvl_edge.refine.transport import Sinkhorn, Transport
 from rvl_edge.refine.views import frame_seed, make_views
@@ -11,6 +12,7 @@ from rvl_edge.refine.views import frame_seed, make_views
 __all__ = [
     "Cola",
     "ColaSettings",
+    "PromptSet",
     "Sinkhorn",
     "TextSubspace",
     "Transport",
