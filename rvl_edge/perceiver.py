@@ -80,7 +80,7 @@ class Perceiver:
                 bundle.read(text.graph), name=text.graph.path, dim=manifest.embedding_dim, threads=threads
             ),
         )
-        self._bank = LabelBank({each: _vocabulary(bundle, each) for each in wanted}, self._text)
+        self._bank = LabelBank({each: Vocabulary.of(manifest, each) for each in wanted}, self._text)
         self._refiner: Refiner | None = None
         self.set_cola(cola)
 
@@ -305,10 +305,3 @@ def _modality(name: Modality | str) -> Modality:
         return Modality(name)
     except ValueError:
         raise ConfigError("unknown sense", got=repr(name), expected=", ".join(Modality)) from None
-
-
-def _vocabulary(bundle: Bundle, modality: Modality) -> Vocabulary:
-    manifest = bundle.manifest
-    sense = manifest.senses[modality]
-    trained = frozenset(name.casefold() for name, senses in manifest.concepts.items() if modality in senses)
-    return Vocabulary(manifest.label_sets[sense.label_set].labels, sense.templates, trained)

@@ -8,15 +8,17 @@ A bundle is a folder that holds everything a robot needs and nothing that runs c
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rvl_edge.preprocess.spec import AudioSpec, PreprocessSpec, VideoSpec
 from rvl_edge.types import Modality
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "manifest.json"
+
+BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class _Entry(BaseModel):
@@ -71,7 +73,7 @@ class Manifest(_Entry):
     """What `Bundle.open` reads and checks before anything else of the folder is touched."""
 
     schema_version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: BundleName
     version: str
     embedding_dim: Annotated[int, Field(ge=2, le=8192)]
     senses: Annotated[dict[Modality, SenseEntry], Field(min_length=1)]

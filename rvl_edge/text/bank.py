@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from rvl_edge.bundle.manifest import Manifest
 from rvl_edge.text.anchors import Anchors, UntrainedLabelWarning, make_anchors
 from rvl_edge.types import FloatArray, Modality
 
@@ -26,6 +27,15 @@ class Vocabulary:
     labels: tuple[str, ...]
     templates: tuple[str, ...]
     trained: frozenset[str]
+
+    @classmethod
+    def of(cls, manifest: Manifest, modality: Modality) -> Vocabulary:
+        """What a bundle says of one of its senses."""
+        sense = manifest.senses[modality]
+        trained = frozenset(
+            name.casefold() for name, senses in manifest.concepts.items() if modality in senses
+        )
+        return cls(manifest.label_sets[sense.label_set].labels, sense.templates, trained)
 
 
 class LabelBank:

@@ -14,7 +14,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from pydantic import ValidationError
 
 from rvl_edge.bundle.manifest import SCHEMA_VERSION, FileRef, Manifest, SenseEntry, TextEntry
 from rvl_edge.bundle.writing import BundleWriter, new_bundle
@@ -26,6 +25,7 @@ from rvl_edge.offline.exporting.recipe import ExportRecipe, read_recipe
 from rvl_edge.offline.exporting.samples import model_input
 from rvl_edge.offline.exporting.vocabulary import bundled_label_sets, trained_phrases
 from rvl_edge.offline.towers import Encoder, TextEncoder, open_checkpoint
+from rvl_edge.offline.towers.checkpoint import TOKENIZER_NAME, WEIGHTS_NAME
 from rvl_edge.text import Tokenizer
 from rvl_edge.types import Modality
 
@@ -75,30 +75,30 @@ class _Exporter:
         self._recipe = recipe
         self._writer = writer
         self._random = np.random.default_rng(0)
+        self._card = _read(recipe.model_card)
         self._sets = read_label_sets(recipe.labels)
         self._templates = read_templates(recipe.labels)
         self._parity: dict[str, Parity] = {}
+        for modality, sense in recipe.senses.items():
+            _check_labels(modality, sense.label_set, self._sets, self._templates)
 
     def export(self, recipe_hash: str) -> tuple[Manifest, Mapping[str, Parity]]:
         recipe = self._recipe
-        text = _opened(recipe.text.checkpoint, TextEncoder)
-        try:
-            manifest = Manifest(
-                schema_version=SCHEMA_VERSION,
-                name=recipe.name,
-                version=recipe.version,
-                embedding_dim=text.card.projection_dim,
-                senses={
-                    modality: self._sense(modality, text.card.projection_dim) for modality in recipe.senses
-                },
-                text=self._text(text),
-                label_sets=bundled_label_sets(self._sets, recipe.senses),
-                concepts=trained_phrases(self._sets, recipe.senses),
-                model_card=self._writer.add("MODEL_CARD.md", _read(recipe.model_card)),
-                provenance=self._provenance(recipe_hash),
-            )
-        except ValidationError as error:
-            raise ConfigError("the recipe does not make a sound bundle", got=error) from None
+        text = _opened(recipe.text, TextEncoder)
+        dim = text.card.projection_dim
+        entry = self._text(text)  # the quickest to fail
+        manifest = Manifest(
+            schema_version=SCHEMA_VERSION,
+            name=recipe.name,
+            version=recipe.version,
+            embedding_dim=dim,
+            senses={modality: self._sense(modality, dim) for modality in recipe.senses},
+            text=entry,
+            label_sets=bundled_label_sets(self._sets, recipe.senses),
+            concepts=trained_phrases(self._sets, recipe.senses),
+            model_card=self._writer.add("MODEL_CARD.md", self._card),
+            provenance=self._provenance(recipe_hash),
+        )
         return manifest, self._parity
 
     def _sense(self, modality: Modality, dim: int) -> SenseEntry:
@@ -111,8 +111,6 @@ class _Exporter:
                 got=f"{card.modality}, embedding size {card.projection_dim}",
                 expected=f"{modality}, embedding size {dim}",
             )
-        if modality not in self._templates:
-            raise ConfigError("no templates for a sense", got=modality, expected=", ".join(self._templates))
         count = self._recipe.parity.samples
         inputs = np.stack([model_input(card.preprocess, self._random) for _ in range(count)])
         return SenseEntry(
@@ -125,7 +123,7 @@ class _Exporter:
 
     def _text(self, encoder: TextEncoder) -> TextEntry:
         config = encoder.card.text_config
-        content = _read(self._recipe.text.tokenizer)
+        content = _read(self._recipe.text / TOKENIZER_NAME)
         tokenizer = Tokenizer(content, config.max_position_embeddings)
         ids = tokenizer(_spread(self._sets, self._recipe.parity.samples))
         if ids.max() != config.vocab_size - 1:
@@ -151,14 +149,14 @@ class _Exporter:
 
     def _provenance(self, recipe_hash: str) -> dict[str, str]:
         folders = {str(modality): sense.checkpoint for modality, sense in self._recipe.senses.items()}
-        folders["text"] = self._recipe.text.checkpoint
+        folders["text"] = self._recipe.text
         return {
             "torch": torch.__version__,
             "onnx": onnx.__version__,
             "onnxruntime": onnxruntime.__version__,
             "recipe sha256": recipe_hash,
             **{
-                f"{name} checkpoint sha256": hashlib.sha256(_read(folder / "model.safetensors")).hexdigest()
+                f"{name} checkpoint sha256": hashlib.sha256(_read(folder / WEIGHTS_NAME)).hexdigest()
                 for name, folder in folders.items()
             },
             **{
@@ -166,6 +164,19 @@ class _Exporter:
                 for name, each in self._parity.items()
             },
         }
+
+
+def _check_labels(
+    modality: Modality,
+    name: str,
+    sets: Mapping[str, LabelSetFile],
+    templates: Mapping[Modality, tuple[str, ...]],
+) -> None:
+    usable = [own.name for own in sets.values() if modality in own.modalities]
+    if name not in usable:
+        raise ConfigError(f"no label set of {modality}", got=name, expected=" or ".join(usable))
+    if modality not in templates:
+        raise ConfigError("no templates for a sense", got=modality, expected=", ".join(templates))
 
 
 def _spread(sets: Mapping[str, LabelSetFile], count: int) -> list[str]:

@@ -60,5 +60,5 @@ def require(parity: Parity, name: str, *, cosine_min: float, max_abs: float) -> 
             f"the exported {name} graph disagrees with its checkpoint",
             got=f"cosine {parity.cosine_min:.6f}, difference {parity.max_abs:.2g}",
             expected=f"cosine at least {cosine_min}, difference at most {max_abs}",
-            fix="export with weights: float32, or raise the thresholds knowingly",
+            fix="export with weights: float32, or loosen the thresholds knowingly",
         )

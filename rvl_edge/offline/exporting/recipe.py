@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rvl_edge.bundle.manifest import BundleName
 from rvl_edge.errors import ConfigError
 from rvl_edge.types import Modality
 
@@ -22,13 +23,6 @@ class SenseRecipe(_Entry):
 
     checkpoint: Path
     label_set: str
-
-
-class TextRecipe(_Entry):
-    """The text tower: its checkpoint folder and the tokenizer it was trained with."""
-
-    checkpoint: Path
-    tokenizer: Path
 
 
 class ParityRecipe(_Entry):
@@ -46,11 +40,11 @@ class ExportRecipe(_Entry):
     float32 either way.
     """
 
-    name: str
+    name: BundleName
     version: str
     out: Path
     senses: Annotated[dict[Modality, SenseRecipe], Field(min_length=1)]
-    text: TextRecipe
+    text: Annotated[Path, Field(description="the text tower's checkpoint folder, with its tokenizer.json")]
     labels: Annotated[Path, Field(description="folder of label sets and templates.yaml")]
     model_card: Path
     weights: Literal["float32", "float16"] = "float32"
@@ -83,9 +77,7 @@ def read_recipe(path: Path) -> ExportRecipe:
             "out": home / recipe.out,
             "labels": home / recipe.labels,
             "model_card": home / recipe.model_card,
-            "text": TextRecipe(
-                checkpoint=home / recipe.text.checkpoint, tokenizer=home / recipe.text.tokenizer
-            ),
+            "text": home / recipe.text,
             "senses": {
                 modality: sense.model_copy(update={"checkpoint": home / sense.checkpoint})
                 for modality, sense in recipe.senses.items()

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints of random towers -> bundle -> Perceiver, against the towers themselves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+
+import rvl_edge as rvl
+from rvl_edge import preprocess as pre
+from rvl_edge.errors import BundleNotFound, CheckpointError, ConfigError, GateFailed
+from rvl_edge.offline.exporting import export_bundle
+from rvl_edge.offline.towers import (
+    Encoder,
+    EncoderCard,
+    TextCard,
+    TextEncoder,
+    open_checkpoint,
+    save_checkpoint,
+)
+from rvl_edge.offline.towers.vocabulary import build_tokenizer
+
+DIM, VOCABULARY = 16, 600
+LABELS = Path(__file__).resolve().parents[2] / "calibration" / "labels"
+SETS = {"image": "objects", "thermal": "thermal-objects", "audio": "sounds", "video": "camera-motion"}
+STATISTICS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+PREPROCESS: dict[str, dict[str, Any]] = {
+    "image": {"kind": "image", "size": 16, **STATISTICS},
+    "thermal": {"kind": "thermal", "size": 16, **STATISTICS},
+    "audio": {"kind": "audio", "num_mel_bins": 16, "target_length": 32, "mean": -5.0, "std": 4.0},
+    "video": {"kind": "video", "size": 16, "num_frames": 4, **STATISTICS},
+}
+
+
+def vision_config(sense: str) -> dict[str, Any]:
+    config = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": [16, 32] if sense == "audio" else 16,
+        "patch_size": 8,
+    }
+    return {**config, "num_frames": 4, "add_time_attn": True} if sense == "video" else config
+
+
+def randomised(encoder: Encoder | TextEncoder, seed: int) -> Encoder | TextEncoder:
+    """Weights far from their initial zeros and ones, so that a lost tensor shows."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in encoder.named_parameters():
+            if name != "logit_scale":
+                weight.add_(0.2 * torch.randn(weight.shape, generator=generator))
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with checkpoints, a model card and a recipe."""
+    home = tmp_path_factory.mktemp("sources")
+    for at, sense in enumerate(SETS):
+        card = EncoderCard.model_validate(
+            {
+                "modality": sense,
+                "projection_dim": DIM,
+                "vision_config": vision_config(sense),
+                "preprocess": PREPROCESS[sense],
+            }
+        )
+        save_checkpoint(randomised(Encoder(card), at), home / sense)
+    text = TextCard.model_validate(
+        {
+            "projection_dim": DIM,
+            "text_config": {
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "vocab_size": VOCABULARY,
+                "max_position_embeddings": 24,
+            },
+        }
+    )
+    tokenizer = build_tokenizer(VOCABULARY).to_str()
+    save_checkpoint(randomised(TextEncoder(text), 9), home / "text", tokenizer=tokenizer)
+    (home / "MODEL_CARD.md").write_text("# Random weights\n")
+    recipe = {
+        "name": "random",
+        "version": "1",
+        "out": "bundle",
+        "senses": {sense: {"checkpoint": sense, "label_set": name} for sense, name in SETS.items()},
+        "text": "text",
+        "labels": str(LABELS),
+        "model_card": "MODEL_CARD.md",
+        "weights": "float16",
+        "parity": {"samples": 8},
+    }
+    (home / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return home
+
+
+@pytest.fixture(scope="module")
+def bundle(sources: Path) -> Path:
+    report = export_bundle(sources / "recipe.yaml")
+    assert set(report.parity) == {*SETS, "text"}
+    assert all(parity.samples == 8 for parity in report.parity.values())
+    return report.path
+
+
+@pytest.fixture
+def own_sources(sources: Path, tmp_path: Path) -> Path:
+    """A copy of the sources that the test may change."""
+    ignore = shutil.ignore_patterns("bundle")
+    return Path(shutil.copytree(sources, tmp_path / "own", ignore=ignore))
+
+
+def edit(home: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    path = home / "recipe.yaml"
+    recipe = yaml.safe_load(path.read_text())
+    change(recipe)
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def test_perceiver_sees_what_the_towers_see(sources: Path, bundle: Path) -> None:
+    random = np.random.default_rng(3)
+    picture = random.integers(0, 256, (40, 30, 3), np.uint8)
+    sound = (0.1 * random.normal(size=8_000)).astype(np.float32)
+    frames = random.integers(0, 256, (6, 20, 20, 3), np.uint8)
+    with rvl.Perceiver.open(bundle) as perceiver:
+        specs = {sense: perceiver.bundle.manifest.senses[rvl.Modality(sense)].preprocess for sense in SETS}
+        seen = {
+            "image": (perceiver.image(picture), pre.preprocess_image(picture, specs["image"])),
+            "thermal": (
+                perceiver.thermal(picture[..., 0]),
+                pre.preprocess_thermal(picture[..., 0], specs["thermal"]),
+            ),
+            "audio": (
+                perceiver.audio(sound, sample_rate=16_000),
+                pre.preprocess_audio(sound, specs["audio"], sample_rate=16_000),
+            ),
+            "video": (perceiver.video(frames), pre.preprocess_video(frames, specs["video"])),
+        }
+        for sense, (perception, pixels) in seen.items():
+            tower = open_checkpoint(sources / sense)
+            with torch.inference_mode():
+                wanted = tower(torch.from_numpy(pixels[None])).numpy()[0]
+            np.testing.assert_allclose(perception.embedding, wanted, atol=1e-5)
+            entry = perceiver.bundle.manifest.senses[rvl.Modality(sense)]
+            assert entry.logit_scale == pytest.approx(1 / 0.07, rel=1e-3)
+            assert entry.label_set == SETS[sense]
+
+
+def test_label_sets_concepts_and_card_arrive(bundle: Path) -> None:
+    manifest = rvl.Bundle.open(bundle).manifest
+    assert manifest.label_sets["sounds"].labels[:2] == ("dog", "rooster")
+    assert manifest.label_sets["camera-motion"].simulated
+    assert "background" not in manifest.label_sets  # no sense was trained on it
+    assert "forklift" not in manifest.concepts
+    assert set(manifest.concepts["dog"]) == {"image", "audio", "video"}
+    assert (bundle / "MODEL_CARD.md").read_text() == "# Random weights\n"
+    assert rvl.verify(bundle).ok
+
+
+def test_graphs_are_small_and_name_nothing_of_this_machine(sources: Path, bundle: Path) -> None:
+    for sense in [*SETS, "text"]:
+        folder = "text" if sense == "text" else "graphs"
+        content = (bundle / folder / f"{sense}.onnx").read_bytes()
+        for leak in (b'File "', b"stack_trace", str(Path.home()).encode(), str(sources).encode(), b".py"):
+            assert leak not in content
+        weights = (sources / sense / "model.safetensors").stat().st_size
+        assert len(content) < weights + 40_000  # structure; float32 would add as much as the weights again
+
+
+def test_same_recipe_same_bytes(sources: Path, bundle: Path, tmp_path: Path) -> None:
+    again = export_bundle(sources / "recipe.yaml", tmp_path / "again").path
+    assert (again / "manifest.json").read_bytes() == (bundle / "manifest.json").read_bytes()
+
+
+def test_float16_storage_changes_no_number(own_sources: Path, bundle: Path) -> None:
+    full = export_bundle(edit(own_sources, lambda recipe: recipe.update(weights="float32"))).path
+    inputs = np.random.default_rng(1).normal(size=(3, 3, 4, 16, 16)).astype(np.float32)
+    with rvl.Perceiver.open(full) as exact, rvl.Perceiver.open(bundle) as stored:
+        np.testing.assert_array_equal(
+            stored.encode_batch("video", inputs), exact.encode_batch("video", inputs)
+        )
+        np.testing.assert_array_equal(stored.embed_text(["a dog"]), exact.embed_text(["a dog"]))
+    types = {
+        tensor.data_type
+        for tensor in onnx.load(bundle / "graphs/video.onnx").graph.initializer
+        if np.prod(tensor.dims) >= 1024
+    }
+    assert types == {onnx.TensorProto.FLOAT16}
+
+
+def test_weights_that_float16_cannot_hold_are_refused(own_sources: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = own_sources / "image" / "model.safetensors"
+    weights = {name: value.float() * 1.0001 for name, value in load_file(path).items()}
+    save_file(weights, path)
+    with pytest.raises(CheckpointError, match="float16"):
+        export_bundle(own_sources / "recipe.yaml")
+
+
+def test_a_missed_gate_leaves_the_old_bundle(own_sources: Path, bundle: Path) -> None:
+    shutil.copytree(bundle, own_sources / "bundle")
+    before = (own_sources / "bundle" / "manifest.json").read_bytes()
+    recipe = edit(own_sources, lambda recipe: recipe.update(parity={"samples": 4, "max_abs": 1e-12}))
+    with pytest.raises(GateFailed, match="graph disagrees"):
+        export_bundle(recipe)
+    assert (own_sources / "bundle" / "manifest.json").read_bytes() == before
+    shutil.rmtree(own_sources / "bundle")
+    with pytest.raises(GateFailed):
+        export_bundle(recipe)
+    with pytest.raises(BundleNotFound):
+        rvl.Bundle.open(own_sources / "bundle")
+
+
+def test_tokenizer_of_another_tower(own_sources: Path) -> None:
+    (own_sources / "text" / "tokenizer.json").write_text(build_tokenizer(VOCABULARY + 10).to_str())
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        export_bundle(own_sources / "recipe.yaml")
+
+
+def test_a_batch_size_fixed_by_the_code(monkeypatch: pytest.MonkeyPatch, own_sources: Path) -> None:
+    monkeypatch.setattr(Encoder, "forward", lambda self, pixels: self.encode(pixels).view(len(pixels), DIM))
+    with pytest.raises(CheckpointError, match="fixed batch size"):
+        export_bundle(own_sources / "recipe.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "named"),
+    [
+        (lambda r: r.pop("text"), ConfigError, "text"),
+        (lambda r: r.update(bits=8), ConfigError, "bits"),
+        (lambda r: r.update(name="No Name"), ConfigError, "name"),
+        (lambda r: r.update(labels="nowhere"), ConfigError, "label sets"),
+        (lambda r: r.update(model_card="nowhere.md"), ConfigError, r"nowhere\.md"),
+        (lambda r: r["senses"]["image"].update(label_set="sounds"), ConfigError, "sounds"),
+        (lambda r: r["senses"]["image"].update(checkpoint="thermal"), CheckpointError, "thermal"),
+        (lambda r: r["senses"]["image"].update(checkpoint="text"), CheckpointError, "another tower"),
+        (lambda r: r.update(text="image"), CheckpointError, "another tower"),
+    ],
+)
+def test_recipes_that_cannot_be_built(
+    own_sources: Path, change: Callable[[dict[str, Any]], None], error: type[Exception], named: str
+) -> None:
+    recipe = edit(own_sources, change)
+    before = sorted(path.name for path in own_sources.iterdir())
+    with pytest.raises(error, match=named):
+        export_bundle(recipe)
+    assert sorted(path.name for path in own_sources.iterdir()) == before
+
+
+def test_what_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        export_bundle(tmp_path / "missing.yaml")
+    for content in (b"", b"a: [", b"\xff", json.dumps([1]).encode()):
+        (tmp_path / "recipe.yaml").write_bytes(content)
+        with pytest.raises(ConfigError):
+            export_bundle(tmp_path / "recipe.yaml")
