@@ -32,9 +32,11 @@ def read_sound(path: Path) -> AudioSample:
     """
     try:
         with wave.open(str(path)) as file:
-            return _read_wav(file, path)
-    except (wave.Error, EOFError):
-        return _read_by_soundfile(path)
+            if file.getsampwidth() <= 4:
+                return _read_wav(file, path)
+    except (wave.Error, EOFError, RuntimeError):  # RuntimeError: a chunk longer than the file
+        pass
+    return _read_by_soundfile(path)
 
 
 def _read_wav(file: wave.Wave_read, path: Path) -> AudioSample:
@@ -67,6 +69,6 @@ def _read_by_soundfile(path: Path) -> AudioSample:
         ) from error
     try:
         pcm, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise BadEncoding("a sound cannot be decoded", got=f"{path}: {error.error_string}") from error
+    except soundfile.SoundFileError as error:
+        raise BadEncoding("a sound cannot be decoded", got=f"{path}: {error}") from error
     return AudioSample(pcm, rate)

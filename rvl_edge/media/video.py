@@ -96,8 +96,10 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             "video files need PyAV", got=path, fix="pip install 'rvl-edge-sdk[media]'"
         ) from error
     try:
-        # A playlist in a file's clothes must not make FFmpeg open anything else.
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        # A playlist in a file's clothes must not make FFmpeg open anything else, and a tag that is not UTF-8
+        # does not spoil the picture.
+        options = {"protocol_whitelist": "file"}
+        with av.open(str(path), options=options, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise BadEncoding("a file has no picture track", got=path, expected="a video")
             stream = container.streams.video[0]
