@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring rclpy, rvl_edge_msgs and the node into this virtual environment: `.venv/bin/python scripts/setup_ros.py`.
+"""Bring rclpy, rvl_edge_msgs and the node into a virtual environment: `PYTHON scripts/setup_ros.py`.
 
 Where a ROS 2 is sourced that this interpreter can import, colcon builds the workspace on top of it, into
-`ros2_ws/install` (`with_ros.sh` runs a command with that). Elsewhere rclpy comes from wheels and the messages
-are built with plain CMake into the environment itself, so that nothing needs to be sourced. A platform without
-wheels is told what will not run, and that is no failure. Standard library only.
+`ros2_ws/install` (`with_ros.sh` runs a command with that). Elsewhere rclpy comes from wheels and the
+messages are built with plain CMake into the environment itself, so that nothing needs to be sourced. A
+platform without wheels is told what will not run, and that is no failure. Standard library only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> int:
     sourced = bool(distro) and importlib.util.find_spec("rclpy") is not None
     obstacle = None if sourced else why_no_wheels()
     if obstacle:
-        print(f"ROS 2: {obstacle}. The node, the demo's topics and the ros tests will not run; the rest does.")
+        print(f"ROS 2: {obstacle}. The node, its demo and the ros tests will not run; the rest does.")
         print("To have them, source a ROS 2 installation (Humble or later) and run this again.")
         return 0
     wanted = fingerprint(distro if sourced else "")

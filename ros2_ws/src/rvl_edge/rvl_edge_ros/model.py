@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The opened bundle of a configured node: which senses it has, which of them work, and its labels."""
+
+from __future__ import annotations
+
+from rvl_edge import BackendError, Bundle, ConfigError, Modality, Perceiver
+from rvl_edge_ros.params import Settings
+
+
+class Model:
+    """A Perceiver whose encoders are loaded and warm.
+
+    A sense that was asked for and cannot be had is in `unavailable` with the reason; the others work.
+
+    Args:
+        settings: bundle, senses, threads and labels.
+
+    Raises:
+        RvlEdgeError: the bundle cannot be used, the labels make no sense, or no sense is left.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        bundle = Bundle.open(settings.bundle or None)
+        manifest = bundle.manifest
+        wanted = [Modality(each) for each in settings.modalities] or list(manifest.senses)
+        present = [each for each in wanted if each in manifest.senses]
+        self.id = f"{manifest.name}@{manifest.version}"
+        self.unavailable = {
+            each: f"bundle {self.id} has no {each} encoder" for each in wanted if each not in present
+        }
+        if not present:
+            raise ConfigError(
+                f"bundle {self.id} has none of the senses asked for",
+                got=", ".join(wanted),
+                expected=", ".join(manifest.senses),
+                fix="set modalities, or bundle, to others",
+            )
+        self.perceiver = Perceiver(
+            bundle, modalities=present, threads=settings.threads or None, cola=settings.use_cola
+        )
+        try:
+            self._warm_up()
+            if settings.labels:
+                self.use_labels(settings)
+        except BaseException:
+            self.perceiver.close()
+            raise
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The senses that work."""
+        return tuple(each for each in self.perceiver.modalities if each not in self.unavailable)
+
+    def use_labels(self, settings: Settings) -> None:
+        """Put the labels of the settings in force, or the bundle's own where there are none.
+
+        Raises:
+            ConfigError: labels or templates that cannot be used; the old ones stay in force.
+        """
+        if settings.labels:
+            self.perceiver.set_labels(settings.labels, templates=settings.templates or None)
+            return
+        manifest = self.perceiver.bundle.manifest
+        for each in self.perceiver.modalities:
+            self.perceiver.set_labels(manifest.label_sets[manifest.senses[each].label_set].labels, each)
+
+    def labels_state(self, modality: Modality) -> tuple[int, tuple[str, ...]]:
+        """Version of a sense's labels in force, and those of them it was not trained on."""
+        anchors = self.perceiver.anchors(modality)
+        return anchors.version, anchors.untrained
+
+    def _warm_up(self) -> None:
+        for each in self.perceiver.modalities:
+            try:
+                self.perceiver.warm_up(each)
+            except BackendError as error:
+                self.unavailable[each] = str(error)
+        if not self.modalities:
+            raise BackendError("no encoder could be loaded", got="; ".join(self.unavailable.values()))

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The perception node's parameters: declared from one table, validated as a whole, applied elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from rvl_edge import Modality, ThermalUnit
+from rvl_edge.errors import ConfigError
+
+_EMPTY = ("",)  # ROS cannot tell the type of an empty list, so lists are declared with one empty string
+
+
+def _parameter(
+    name: str,
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    live: bool = True,
+) -> Any:
+    """A field of `Settings`; one that is not live is fixed once the node is configured."""
+    about = {"name": name, "description": description, "low": low, "high": high, "live": live}
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every parameter's value. Times are in seconds, rates in Hz."""
+
+    bundle: str = _parameter("bundle", "", "folder of the bundle; empty: the one inside the SDK", live=False)
+    modalities: tuple[str, ...] = _parameter(
+        "modalities", _EMPTY, "senses to use; none: all that the bundle has", live=False
+    )
+    threads: int = _parameter(
+        "threads", 0, "threads an inference uses; 0: the runtime chooses", low=0, high=256, live=False
+    )
+    autostart: bool = _parameter(
+        "autostart", False, "configure and activate without being told to", live=False
+    )
+    labels: tuple[str, ...] = _parameter(
+        "labels", _EMPTY, "what to tell apart, for every sense; none: the bundle's own label sets"
+    )
+    templates: tuple[str, ...] = _parameter(
+        "templates", _EMPTY, "prompts with one {} each; none: the bundle's own"
+    )
+    use_cola: bool = _parameter(
+        "use_cola", False, "rank by COLA, several views a sample, instead of by plain cosines"
+    )
+    stale_after: float = _parameter(
+        "stale_after", 2.0, "seconds without a message until a sense is stale", low=0.1, high=3600.0
+    )
+    inference_timeout: float = _parameter(
+        "inference_timeout", 10.0, "seconds until an inference has stalled", low=0.1, high=3600.0
+    )
+    image_max_rate: float = _parameter(
+        "image.max_rate", 0.0, "most pictures a second to perceive; 0: as many as can be", low=0.0, high=1e3
+    )
+    thermal_max_rate: float = _parameter(
+        "thermal.max_rate", 0.0, "most thermal pictures a second; 0: as many as can be", low=0.0, high=1e3
+    )
+    thermal_unit: str = _parameter(
+        "thermal.unit", "", "agc8, counts, centikelvin, kelvin or celsius; empty: 8 bits agc8, others counts"
+    )
+    video_window: int = _parameter("video.window", 16, "pictures in a clip", low=1, high=256)
+    video_hop: int = _parameter("video.hop", 8, "pictures from one clip to the next", low=1, high=256)
+    video_max_gap: float = _parameter(
+        "video.max_gap", 0.5, "seconds between two pictures that end a clip", low=0.001, high=60.0
+    )
+    audio_window: float = _parameter("audio.window", 5.0, "seconds of sound in a clip", low=0.05, high=60.0)
+    audio_hop: float = _parameter("audio.hop", 1.0, "seconds from one clip to the next", low=0.01, high=60.0)
+    audio_max_gap: float = _parameter(
+        "audio.max_gap", 0.1, "seconds missing between two chunks that end a clip", low=0.001, high=10.0
+    )
+
+
+_FIELDS: dict[str, Field[Any]] = {each.metadata["name"]: each for each in fields(Settings)}
+
+
+def declare(node: Node) -> Settings:
+    """Declare every parameter and read what the command line and files set.
+
+    Raises:
+        ConfigError: values that make no sense; the node should not start with them.
+    """
+    settings = Settings()
+    for name, each in _FIELDS.items():
+        parameter = node.declare_parameter(name, _to_ros(each.default), _descriptor(each))
+        settings = _with(settings, parameter)
+    check(settings)
+    return settings
+
+
+def changed(settings: Settings, parameters: Iterable[Parameter[Any]], *, configured: bool) -> Settings:
+    """What the settings would become, if that makes sense. Parameters of others are passed over.
+
+    Raises:
+        ConfigError: why not.
+    """
+    new = settings
+    for parameter in parameters:
+        if parameter.name in _FIELDS:
+            new = _with(new, parameter)
+    fixed = [
+        name
+        for name, each in _FIELDS.items()
+        if not each.metadata["live"] and getattr(new, each.name) != getattr(settings, each.name)
+    ]
+    if configured and fixed:
+        raise ConfigError(
+            f"{', '.join(fixed)} cannot change now", fix="clean the node up first, then set it and configure"
+        )
+    check(new)
+    return new
+
+
+def check(settings: Settings) -> None:
+    """Raise ConfigError for what ranges and types alone do not catch."""
+    for name, each in _FIELDS.items():
+        value = getattr(settings, each.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{name} is not a number", got=value, expected=each.metadata["description"])
+    _one_of("modalities", settings.modalities, [each.value for each in Modality])
+    _one_of("thermal.unit", (settings.thermal_unit,), ["", *(each.value for each in ThermalUnit)])
+    if settings.templates and not settings.labels:
+        raise ConfigError("templates without labels", fix="set labels too, in the same request")
+    for name, hop, window in (
+        ("video.hop", settings.video_hop, settings.video_window),
+        ("audio.hop", settings.audio_hop, settings.audio_window),
+    ):
+        if hop > window:
+            raise ConfigError(f"{name} would skip part of the stream", got=hop, expected=f"{window} at most")
+
+
+def _one_of(name: str, values: Iterable[str], choices: list[str]) -> None:
+    for value in values:
+        if value not in choices:
+            raise ConfigError(f"unknown value in {name}", got=repr(value), expected=", ".join(choices))
+
+
+def _descriptor(each: Field[Any]) -> ParameterDescriptor:
+    about = each.metadata
+    descriptor = ParameterDescriptor(description=about["description"])
+    if about["low"] is not None and isinstance(each.default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=about["low"], to_value=about["high"])
+        ]
+    elif about["low"] is not None:
+        descriptor.integer_range = [IntegerRange(from_value=about["low"], to_value=about["high"], step=1)]
+    return descriptor
+
+
+def _to_ros(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _with(settings: Settings, parameter: Parameter[Any]) -> Settings:
+    value = parameter.value
+    if isinstance(_FIELDS[parameter.name].default, tuple):
+        value = tuple(filter(None, value))
+    change: dict[str, Any] = {_FIELDS[parameter.name].name: value}
+    return replace(settings, **change)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The perception node: a lifecycle shell around `Model` (configured) and `Pipeline` (active)."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.task import Future
+from rvl_edge_msgs.srv import EmbedText, SetLabels
+
+from rvl_edge import Perception, RvlEdgeError, UntrainedLabelWarning
+from rvl_edge_ros import params, services
+from rvl_edge_ros.model import Model
+from rvl_edge_ros.pipeline import Pipeline
+from rvl_edge_ros.publishing import Outputs
+from rvl_edge_ros.reports import diagnostic_status, node_status, sense_reports
+from rvl_edge_ros.running import run
+from rvl_edge_ros.samples import Sample
+from rvl_edge_ros.subscribing import Inputs
+
+SUCCESS, FAILURE, ERROR = (
+    TransitionCallbackReturn.SUCCESS,
+    TransitionCallbackReturn.FAILURE,
+    TransitionCallbackReturn.ERROR,
+)
+Answer = TypeVar("Answer")
+
+
+class PerceptionNode(LifecycleNode):
+    """Embeddings and ranked labels from the senses of one bundle.
+
+    Configuring loads and verifies the bundle, activating subscribes, deactivating stops and keeps the bundle,
+    cleaning up frees it. Whatever goes wrong is reported on /diagnostics and survived. Callbacks run on one
+    executor thread, inference on another, and texts are embedded on a third.
+
+    Raises:
+        ConfigError: parameters that make no sense.
+    """
+
+    def __init__(self, name: str = "perception", **options: Any) -> None:
+        super().__init__(name, **options)
+        self._settings = params.declare(self)
+        self._model: Model | None = None
+        self._outputs: Outputs | None = None
+        self._pipeline: Pipeline | None = None
+        self._inputs: Inputs | None = None
+        self._failure = ""
+        self._texts = ThreadPoolExecutor(1, thread_name_prefix="texts")
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        apart = MutuallyExclusiveCallbackGroup()  # a pending answer holds up its own group only
+        self.create_service(SetLabels, "~/set_labels", self._on_set_labels, callback_group=apart)
+        self.create_service(EmbedText, "~/embed_text", self._on_embed_text, callback_group=apart)
+        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def begin(self) -> None:
+        """Configure and activate, if the `autostart` parameter says so."""
+        if self._settings.autostart and self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    def close(self) -> None:
+        """Stop the threads and free the bundle, in whatever state the node is."""
+        self._stop()
+        self._free()
+        self._texts.shutdown()
+
+    def on_configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and verify the bundle; a node that cannot stays unconfigured and says why."""
+        return self._attempt("configure", self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe, infer, publish."""
+        return self._attempt("activate", lambda: self._activate(state))
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop inferring and unsubscribe; the bundle stays loaded."""
+        finished = self._stop()
+        super().on_deactivate(state)
+        return SUCCESS if finished else ERROR
+
+    def on_cleanup(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the bundle."""
+        self._free()
+        return SUCCESS
+
+    def on_shutdown(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything."""
+        self._stop()
+        self._free()
+        return SUCCESS
+
+    def on_error(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """An inference that does not come back cannot be ended; only the process can."""
+        self._failure = "an inference has hung. Fix: restart this process"
+        self.get_logger().fatal(self._failure)
+        return FAILURE
+
+    def _attempt(self, what: str, transition: Callable[[], None]) -> TransitionCallbackReturn:
+        self._failure = ""
+        try:
+            transition()
+        except RvlEdgeError as error:
+            self._failure = f"cannot {what}: {error}"
+        except Exception as error:  # rclpy would swallow it without a word
+            self._failure = f"cannot {what}: {type(error).__name__}: {error}"
+            self.get_logger().error(traceback.format_exc())
+        if not self._failure:
+            return SUCCESS
+        self.get_logger().error(self._failure)
+        return FAILURE
+
+    def _configure(self) -> None:
+        model = Model(self._settings)
+        self._model = model
+        self._outputs = Outputs(self, model.id, (*model.modalities, *model.unavailable))
+        self.get_logger().info(f"{model.id} loaded: {', '.join(model.modalities)}")
+        for reason in model.unavailable.values():
+            self.get_logger().warning(reason)
+
+    def _activate(self, state: LifecycleState) -> None:
+        assert self._model is not None
+        self._pipeline = Pipeline(
+            self._model,
+            self._settings,
+            publish=self._publish,
+            warn=self.get_logger().error,
+            now=lambda: self.get_clock().now().nanoseconds,
+        )
+        super().on_activate(state)
+        self._inputs = Inputs(self, self._pipeline.senses)
+
+    def _stop(self) -> bool:
+        finished = True
+        if self._inputs is not None:
+            self._inputs.destroy()
+        if self._pipeline is not None:
+            finished = self._pipeline.stop(self._settings.inference_timeout)
+        self._inputs = self._pipeline = None
+        return finished
+
+    def _free(self) -> None:
+        if self._outputs is not None:
+            self._outputs.destroy()
+        if self._model is not None:
+            self._model.perceiver.close()
+        self._outputs = self._model = None
+
+    def _publish(self, seen: Perception, sample: Sample) -> None:
+        if self._outputs is not None and self.context.ok():
+            self._outputs.publish(seen, sample)
+
+    def _on_set_parameters(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        try:
+            new = params.changed(self._settings, parameters, configured=self._model is not None)
+            self._apply(new)
+        except RvlEdgeError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._settings = new
+        return SetParametersResult(successful=True)
+
+    def _apply(self, new: params.Settings) -> None:
+        """Put settings in force that were found to make sense; what may still fail comes first."""
+        old = self._settings
+        if self._model is not None:
+            if (new.labels, new.templates) != (old.labels, old.templates):
+                self._model.use_labels(new)
+            if new.use_cola != old.use_cola:
+                self._model.perceiver.set_cola(new.use_cola)
+        if self._pipeline is not None:
+            self._pipeline.apply(new)
+
+    async def _on_set_labels(
+        self, request: SetLabels.Request, _response: SetLabels.Response
+    ) -> SetLabels.Response:
+        return await self._aside(lambda: services.set_labels(self._model, request))
+
+    async def _on_embed_text(
+        self, request: EmbedText.Request, _response: EmbedText.Response
+    ) -> EmbedText.Response:
+        return await self._aside(lambda: services.embed_text(self._model, request))
+
+    def _aside(self, answer: Callable[[], Answer]) -> Future[Answer]:
+        """Work out an answer on the thread for texts, so that no sense waits for it."""
+        executor = self.executor
+        future: Future[Answer] = Future(executor=executor)
+
+        def work() -> None:
+            try:
+                future.set_result(answer())
+            except Exception as error:
+                future.set_exception(error)
+            executor.wake()  # it does not watch futures while it waits for messages
+
+        self._texts.submit(work)
+        return future
+
+    def _report(self) -> None:
+        model_id = self._model.id if self._model else ""
+        name = self.get_fully_qualified_name().lstrip("/")
+        state = self._state_machine.current_state[1]
+        message = DiagnosticArray(status=[node_status(name, state, model_id, self._failure)])
+        if self._model and self._pipeline and self._outputs:
+            for report in sense_reports(self._model, self._pipeline, self._settings):
+                message.status.append(diagnostic_status(report, name, model_id))
+                self._outputs.publish_health(report)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of `perception_node`."""
+    warnings.simplefilter("ignore", UntrainedLabelWarning)  # the node reports these on /diagnostics
+    return run(PerceptionNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

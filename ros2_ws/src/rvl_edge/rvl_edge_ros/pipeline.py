@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An active node's way from messages to results: every sense's intake, and the one thread that infers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from rvl_edge import InputError, Modality, Perception
+from rvl_edge_ros.model import Model
+from rvl_edge_ros.params import Settings
+from rvl_edge_ros.samples import Sample, Sense, make_sense
+from rvl_edge_ros.worker import Worker
+
+
+class Pipeline:
+    """Perceives what its senses receive until it is stopped.
+
+    Args:
+        model: what to perceive with; not closed here.
+        settings: of the intake.
+        publish: takes each result, on the inference thread.
+        warn: takes each failure that is not the sample's fault, once for every kind in a row.
+        now: nanoseconds on the node's clock.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        *,
+        publish: Callable[[Perception, Sample], None],
+        warn: Callable[[str], None],
+        now: Callable[[], int],
+    ) -> None:
+        self._perceiver = model.perceiver
+        self._publish = publish
+        self._warn = warn
+        self._warned = ""
+        self._worker: Worker[Modality, Sample] = Worker(
+            model.modalities, self._perceive, lambda modality: self.senses[modality].meter.dropped()
+        )
+        self.senses: dict[Modality, Sense] = {
+            each: make_sense(each, self._worker.put, now, settings) for each in model.modalities
+        }
+        self._worker.start()
+
+    def apply(self, settings: Settings) -> None:
+        """Use other settings from the next message on."""
+        for sense in self.senses.values():
+            sense.apply(settings)
+
+    def busy(self, modality: Modality) -> float:
+        """Seconds that a sense's inference in work has taken so far; 0 where there is none."""
+        busy = self._worker.busy_with()
+        return busy[1] if busy and busy[0] is modality else 0.0
+
+    def stop(self, timeout: float) -> bool:
+        """Finish the sample in work; False if that took longer than `timeout` seconds."""
+        return self._worker.stop(timeout)
+
+    def _perceive(self, modality: Modality, sample: Sample) -> None:
+        meter = self.senses[modality].meter
+        try:
+            seen = sample.perceive(self._perceiver)
+            self._publish(seen, sample)
+        except InputError as error:
+            meter.rejected(str(error))
+        except Exception as error:  # a failing encoder must not take the other senses with it
+            text = f"{modality}: {type(error).__name__}: {error}"
+            meter.failed(text)
+            if text != self._warned:
+                self._warn(text)
+            self._warned = text
+        else:
+            meter.published(seen.timing, perf_counter() - sample.arrived)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The topics that results go out on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rvl_edge_msgs.msg import Embedding, Labels, SensorHealth
+
+from rvl_edge import Modality, Perception
+from rvl_edge_ros import results
+from rvl_edge_ros.reports import Report, health_message
+from rvl_edge_ros.samples import Sample
+
+RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Outputs:
+    """`<sense>/embedding`, `<sense>/labels`, `<sense>/health`; with vision_msgs `<sense>/classification`.
+
+    They are lifecycle publishers: silent unless the node is active.
+    """
+
+    def __init__(self, node: LifecycleNode, model_id: str, modalities: Iterable[Modality]) -> None:
+        self._node = node
+        self._model_id = model_id
+        self._publishers: dict[tuple[Modality, str], Any] = {}
+        types = {"embedding": Embedding, "labels": Labels, "health": SensorHealth}
+        if results.Classification is not None:
+            types["classification"] = results.Classification
+        for modality in modalities:
+            for name, kind in types.items():
+                publisher = node.create_lifecycle_publisher(kind, f"{modality}/{name}", RESULTS)
+                self._publishers[modality, name] = publisher
+
+    def publish(self, seen: Perception, sample: Sample) -> None:
+        """Send one result out; from any thread."""
+        of = seen.modality
+        self._publishers[of, "embedding"].publish(results.embedding_message(seen, sample, self._model_id))
+        self._publishers[of, "labels"].publish(results.labels_message(seen, sample, self._model_id))
+        if results.Classification is not None:
+            self._publishers[of, "classification"].publish(results.classification_message(seen, sample))
+
+    def publish_health(self, report: Report) -> None:
+        """Send the state of one sense out."""
+        stamp = self._node.get_clock().now().to_msg()
+        self._publishers[report.modality, "health"].publish(health_message(report, stamp))
+
+    def destroy(self) -> None:
+        """Take the topics back."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers.clear()

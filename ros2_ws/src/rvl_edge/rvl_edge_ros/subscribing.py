@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The topics that sensors come in on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rvl_edge_msgs.msg import AudioChunk
+from sensor_msgs.msg import Image
+
+from rvl_edge import Modality
+from rvl_edge_ros.audio_common import AudioCommon, AudioData, AudioDataStamped, AudioInfo
+from rvl_edge_ros.samples import Sense
+
+# Sound has no newest sample that stands for the others: all chunks are needed, so they may queue up.
+_SOUND = QoSProfile(depth=100, reliability=qos_profile_sensor_data.reliability)
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Inputs:
+    """Subscriptions for every sense in use: `image` (also for video), `thermal`, `audio`.
+
+    Pictures come with the sensor-data profile, best effort and a short queue; every profile can be overridden
+    by parameters (`qos_overrides.<topic>.subscription...`). Where audio_common_msgs is installed, sound is
+    also taken from `audio_data` and `audio_stamped`, described by `audio_info`.
+    """
+
+    def __init__(self, node: Node, senses: Mapping[Modality, Sense]) -> None:
+        self._node = node
+        self._subscriptions: list[Any] = []
+        viewers = [senses[each] for each in (Modality.IMAGE, Modality.VIDEO) if each in senses]
+        if viewers:
+            self._add(Image, "image", _to_each(viewers), qos_profile_sensor_data)
+        if thermal := senses.get(Modality.THERMAL):
+            self._add(Image, "thermal", thermal.receive, qos_profile_sensor_data)
+        if sound := senses.get(Modality.AUDIO):
+            self._add(AudioChunk, "audio", sound.receive, _SOUND)
+            if AudioInfo is not None:
+                common = AudioCommon(sound)
+                self._add(AudioInfo, "audio_info", common.describe, _LATCHED)
+                self._add(AudioData, "audio_data", common.receive, _SOUND)
+                self._add(AudioDataStamped, "audio_stamped", common.receive_stamped, _SOUND)
+
+    def destroy(self) -> None:
+        """Unsubscribe from everything."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def _add(self, kind: Any, topic: str, receive: Callable[[Any], None], qos: QoSProfile) -> None:
+        overridable = QoSOverridingOptions.with_default_policies()
+        self._subscriptions.append(
+            self._node.create_subscription(kind, topic, receive, qos, qos_overriding_options=overridable)
+        )
+
+
+def _to_each(senses: list[Sense]) -> Callable[[Image], None]:
+    def receive(message: Image) -> None:
+        for sense in senses:
+            sense.receive(message)
+
+    return receive
