@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,17 @@ def read_picture(path: Path) -> npt.NDArray[Any]:
         BadEncoding: damaged, truncated or too large to decode.
     """
     data = path.read_bytes()
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error as error:
-        raise BadEncoding("a picture cannot be decoded", got=f"{path}: {error.err}") from error
-    if picture is None or _is_cut_jpeg(data):
+    picture = None
+    if not (_is_cut_jpeg(data) or _is_cut_png(data)):
+        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+        with suppress(cv2.error):
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if picture is None:
         raise BadEncoding(
-            "a picture is damaged or ends early", got=path, expected="a whole file", fix="copy it again"
+            "a picture is damaged, too large or ends early",
+            got=path,
+            expected="a whole file",
+            fix="copy it again",
         )
     pixels: npt.NDArray[Any] = picture
     return pixels[..., ::-1] if pixels.ndim == 3 else pixels
@@ -50,6 +55,16 @@ def _is_cut_jpeg(data: bytes) -> bool:
         if data[at + 1 : at + 2] == b"\xda":
             return b"\xff\xd9" not in data[at:]
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False
+
+
+def _is_cut_png(data: bytes) -> bool:
+    """Whether a chunk of a PNG reaches past its end: OpenCV would allocate what a bad length asks for."""
+    at = 8
+    while data[:4] == b"\x89PNG" and data[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        if at > len(data):
+            return True
     return False
 
 
