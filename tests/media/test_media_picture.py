@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     sample = read_sample(path)
     assert isinstance(sample, ImageSample)
     assert sample.rgb.shape == (32, 16, 3)
+
+
+def test_chunk_longer_than_the_file_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    path = write_picture(tmp_path / "a.png", noise(12, 10, 3))
+    data = bytearray(path.read_bytes())
+    data[33:37] = b"\xf7\xff\x00\x01"
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadEncoding):
+        read_sample(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tiff", "bmp"])
