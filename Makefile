@@ -44,4 +44,4 @@ pytest: setup-test
 	@scripts/with_ros.sh $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
 
 clean:  ## remove .venv and everything built
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv build dist *.egg-info ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,10 @@ from rvl_edge.errors import ConfigError
 BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="A bundle's folder; the embedded one if left out.")
 ]
+DataPath = Annotated[
+    Path, typer.Option("--data", envvar="RVL_EDGE_DATA", help="Folder of the labelled sets.")
+]
+Sense = Literal["image", "thermal", "audio", "video"]  # the values of `Modality`, whose module imports NumPy
 
 
 def label_list(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rvl_edge.cli.arguments import BundlePath, existing, label_list
+from rvl_edge.cli.arguments import BundlePath, Sense, existing, label_list
 from rvl_edge.cli.output import Json, exit_code, print_error, print_json, print_table
 from rvl_edge.errors import RvlEdgeError
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rvl_edge.perceiver import Perceiver
     from rvl_edge.types import FloatArray, Label, Modality, Perception, Timing
 
-# The values of `Modality` and `ThermalUnit`, whose modules import NumPy.
-Sense = Literal["image", "thermal", "audio", "video"]
-Unit = Literal["agc8", "counts", "centikelvin", "kelvin", "celsius"]
+Unit = Literal[
+    "agc8", "counts", "centikelvin", "kelvin", "celsius"
+]  # of `ThermalUnit`; its module imports NumPy
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,16 @@ def run(
         typer.Option(help="'person,forklift', @FILE with one a line, or a label set of the bundle."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Labels to show a file.")] = 3,
+    cola: Annotated[
+        bool, typer.Option("--cola", help="Rank by COLA: several views, optimal transport.")
+    ] = False,
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
     """Embed and label files."""
     from rvl_edge.perceiver import Perceiver
 
-    with Perceiver.open(bundle) as perceiver:
+    with Perceiver.open(bundle, cola=cola) as perceiver:
         if labels is not None:
             _rank_by(labels, perceiver)
         outcomes = [_perceive(perceiver, file, modality, unit, top) for file in files]
@@ -122,9 +125,9 @@ def _show(seen: list[Seen]) -> None:
             str(each.file),
             str(each.modality),
             ", ".join(f"{label.name} {label.probability:.2f}" for label in each.labels),
-            f"{each.timing.preprocess:.1f} + {each.timing.encode:.1f}",
+            f"{each.timing.total:.1f}",
         )
         for each in seen
     ]
     if rows:
-        print_table(("file", "sense", "labels", "preprocess + encode, ms"), rows)
+        print_table(("file", "sense", "labels", "ms"), rows)

@@ -11,7 +11,8 @@ import pytest
 from command_line import CommandLine
 
 from rvl_edge import Modality, Perceiver, ThermalUnit
-from rvl_edge.cli.perceive import Sense, Unit
+from rvl_edge.cli.arguments import Sense
+from rvl_edge.cli.perceive import Unit
 
 
 @pytest.fixture
