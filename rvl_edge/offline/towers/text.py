@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CLIP's text tower: causal attention, pooled where the text ends."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rvl_edge.offline.towers.attention import Attention, Mlp
+from rvl_edge.offline.towers.card import TextConfig
+
+
+class TextLayer(nn.Module):
+    """Pre-norm transformer block in which a token sees those before it."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.self_attn = Attention(config.hidden_size, config.num_attention_heads)
+        self.layer_norm1 = nn.LayerNorm(config.hidden_size)
+        self.mlp = Mlp(config.hidden_size, config.intermediate_size)
+        self.layer_norm2 = nn.LayerNorm(config.hidden_size)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (B, N, width) to (B, N, width)."""
+        tokens = tokens + self.self_attn(self.layer_norm1(tokens), causal=True)
+        out: Tensor = tokens + self.mlp(self.layer_norm2(tokens))
+        return out
+
+
+class TextEmbeddings(nn.Module):
+    """Ids -> token vectors with their positions."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.token_embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.position_embedding = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map (B, N) int64 to (B, N, width)."""
+        out: Tensor = self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[1]]
+        return out
+
+
+class TextLayers(nn.Module):
+    """The blocks, under the name `encoder.layers` of CLIP checkpoints."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (B, N, width) to (B, N, width)."""
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return tokens
+
+
+class TextTower(nn.Module):
+    """Ids -> one vector a text, before the projection (Radford et al. 2021, section 2.4)."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.embeddings = TextEmbeddings(config)
+        self.encoder = TextLayers(config)
+        self.final_layer_norm = nn.LayerNorm(config.hidden_size)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map (B, N) int64 to (B, width), the token at the first of the largest ids: the text's end."""
+        tokens = self.final_layer_norm(self.encoder(self.embeddings(ids)))
+        return tokens[torch.arange(ids.shape[0], device=ids.device), ids.argmax(dim=1)]
