@@ -64,14 +64,15 @@ def decode(chunk: AudioChunk) -> npt.NDArray[Any]:
     return samples.astype(dtype.newbyteorder("="), copy=False)
 
 
-def fill(chunk: AudioChunk, pcm: npt.NDArray[np.float32], sample_rate: int) -> None:
-    """Put sound into a chunk as S16LE, leaving its header alone.
+def fill(chunk: AudioChunk, pcm: npt.NDArray[Any], sample_rate: int) -> None:
+    """Put sound into a chunk, leaving its header alone.
 
     Args:
         chunk: what to fill.
-        pcm: (N, channels) float32 in [-1, 1].
+        pcm: (N, channels) uint8, int16, int32, or float32 in [-1, 1].
         sample_rate: Hz.
     """
-    chunk.sample_rate, chunk.channels, chunk.sample_format = sample_rate, pcm.shape[1], "S16LE"
-    scaled = np.clip(pcm * 32768, -32768, 32767).astype("<i2")
-    chunk.data = array.array("B", scaled.tobytes())
+    little_endian = pcm.astype(pcm.dtype.newbyteorder("<"), copy=False)
+    chunk.sample_format = next(name for name, dtype in FORMATS.items() if dtype == little_endian.dtype)
+    chunk.sample_rate, chunk.channels = sample_rate, pcm.shape[1]
+    chunk.data = array.array("B", little_endian.tobytes())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launch the perception node: `ros2 launch rvl_edge perception.launch.py image_topic:=/camera/image_raw`.
+
+The node configures and activates itself (`autostart`). So a respawned node comes up again, and one that was
+deactivated by hand stays so, which launch's lifecycle events would not give.
+"""
+
+import os
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode
+from launch_ros.descriptions import ParameterFile
+
+_TRANSPORT = "FASTDDS_BUILTIN_TRANSPORTS"
+_PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments, and the node made from them."""
+    configured = os.path.join(get_package_share_directory("rvl_edge"), "config", "perception.yaml")
+    arguments = [
+        DeclareLaunchArgument(
+            "namespace", default_value="", description="Namespace of the node and its topics."
+        ),
+        DeclareLaunchArgument(
+            "params_file", default_value=configured, description="YAML file of parameters."
+        ),
+        DeclareLaunchArgument(
+            "bundle", default_value="", description="Folder of a bundle; empty: as params_file."
+        ),
+        DeclareLaunchArgument(
+            "modalities",
+            default_value="",
+            description="Senses to use, comma-separated; empty: as params_file.",
+        ),
+        DeclareLaunchArgument(
+            "image_topic", default_value="image", description="Colour camera, also for video."
+        ),
+        DeclareLaunchArgument("thermal_topic", default_value="thermal", description="Thermal camera."),
+        DeclareLaunchArgument("audio_topic", default_value="audio", description="Microphone."),
+        DeclareLaunchArgument(
+            "labels",
+            default_value="",
+            description="What to tell apart, comma-separated; empty: as params_file.",
+        ),
+        DeclareLaunchArgument(
+            "use_cola", default_value="", description="Rank by COLA; empty: as params_file."
+        ),
+        DeclareLaunchArgument(
+            "autostart",
+            default_value="true",
+            choices=["true", "false"],
+            description="Configure and activate the node without being told to.",
+        ),
+        DeclareLaunchArgument(
+            "use_respawn",
+            default_value="false",
+            choices=["true", "false"],
+            description="Start the node again if it ends by itself.",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="Lowest level that is logged.",
+        ),
+    ]
+    return LaunchDescription([*_transport(), *arguments, OpaqueFunction(function=_node)])
+
+
+def _transport() -> list[SetEnvironmentVariable]:
+    """Fast DDS's default transport loses best-effort camera frames; what the user chose is kept."""
+    if any(name in os.environ for name in (_TRANSPORT, *_PROFILES)):
+        return []
+    return [SetEnvironmentVariable(_TRANSPORT, "LARGE_DATA")]
+
+
+def _node(context: LaunchContext) -> list[LifecycleNode]:
+    """Arguments that were given win over the parameter file; the others leave it alone."""
+
+    def given(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    parameters = {"autostart": given("autostart") == "true"}
+    if bundle := given("bundle"):
+        parameters["bundle"] = bundle
+    for name in ("modalities", "labels"):
+        if words := given(name):
+            parameters[name] = [word.strip() for word in words.split(",")]
+    if use_cola := given("use_cola"):
+        parameters["use_cola"] = use_cola.lower() == "true"
+    return [
+        LifecycleNode(
+            package="rvl_edge",
+            executable="perception_node",
+            name="perception",
+            namespace=given("namespace"),
+            parameters=[ParameterFile(given("params_file"), allow_substs=True), parameters],
+            remappings=[(topic, given(f"{topic}_topic")) for topic in ("image", "thermal", "audio")],
+            arguments=["--ros-args", "--log-level", given("log_level")],
+            respawn=given("use_respawn") == "true",
+            respawn_delay=2.0,
+            output="screen",
+        )
+    ]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launch the replay node: `ros2 launch rvl_edge replay.launch.py image:=clip.mp4 thermal:=stack.npy`."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments, and the node made from them."""
+    arguments = {
+        "namespace": ("", "Namespace of the node and its topics."),
+        "image": ("demo", "Picture, video, folder of those, device:N, or demo; empty: nothing."),
+        "thermal": ("demo", "Picture, .npy stack, folder of those, or demo; empty: nothing."),
+        "audio": ("demo", "Sound file, or demo; empty: nothing."),
+        "image_rate": ("15.0", "Pictures a second."),
+        "thermal_rate": ("9.0", "Thermal pictures a second."),
+        "loop": ("true", "Begin files anew at their end."),
+    }
+    given = {name: LaunchConfiguration(name) for name in arguments}
+    parameters = {
+        **{
+            f"{sense}.source": ParameterValue(given[sense], value_type=str)
+            for sense in ("image", "thermal", "audio")
+        },
+        **{
+            f"{sense}.rate": ParameterValue(given[f"{sense}_rate"], value_type=float)
+            for sense in ("image", "thermal")
+        },
+        "loop": ParameterValue(given["loop"], value_type=bool),
+    }
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (default, description) in arguments.items()
+            ),
+            Node(
+                package="rvl_edge",
+                executable="replay_node",
+                name="replay",
+                namespace=given["namespace"],
+                parameters=[parameters],
+                output="screen",
+            ),
+        ]
+    )

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: a perception node and a replay as processes of their own, what they do live in the terminal.
+
+This process subscribes to what the node publishes, as any robot program would, shows a row a sense, and sums
+up at the end. A namespace of its own keeps it apart from other robots.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rich.console import Console
+from rich.live import Live
+
+from rvl_edge_ros.demo_monitor import Monitor
+from rvl_edge_ros.demo_summary import Summary, table
+from rvl_edge_ros.processes import Child
+from rvl_edge_ros.running import choose_transport
+
+_START_BUDGET = 60.0  # seconds until the first result; opening a bundle takes a few
+_REPORT = 1.5  # seconds in which every sense reports its health once
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `demo`; 0 if every sense published, 1 if one did not, 130 after Ctrl-C."""
+    options = _parser().parse_args(argv)
+    choose_transport()
+    console = Console()
+    rclpy.init(args=[])
+    try:
+        summary = _run(options, console)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    console.print(table(summary, final=True))
+    if options.json is not None:
+        options.json.write_text(summary.to_json())
+    for complaint in summary.complaints:
+        console.print(f"[red]{complaint}")
+    return 1 if summary.complaints else 0
+
+
+def _run(options: argparse.Namespace, console: Console) -> Summary:
+    """Play for the wanted time, counted from the first result."""
+    namespace = f"/rvl_edge_demo_{os.getpid()}"
+    with _processes(namespace, options.bundle) as (node, replay):
+        monitor = Monitor(namespace)
+        try:
+            with Live(table(monitor.summary(), final=False), console=console, refresh_per_second=4) as live:
+                begun, first = time.monotonic(), None
+                while not _over(first, begun, options.duration):
+                    monitor.spin(0.25)
+                    summary = monitor.summary()
+                    live.update(table(summary, final=False))
+                    if first is None and summary.has_results:
+                        first = time.monotonic()
+                    if not node.running or not replay.running:
+                        break
+                died = [each.name for each in (node, replay) if not each.running]
+                playing = monitor.summary(died)
+                replay.stop()
+                monitor.spin(_REPORT)  # the last samples are worked off and reported
+            return monitor.summary(died).with_rates_of(playing)
+        finally:
+            monitor.destroy()
+
+
+def _over(first: float | None, begun: float, duration: float) -> bool:
+    if first is None:
+        return time.monotonic() - begun > _START_BUDGET
+    return duration > 0 and time.monotonic() - first > duration
+
+
+@contextlib.contextmanager
+def _processes(namespace: str, bundle: str) -> Iterator[tuple[Child, Child]]:
+    node = Child("rvl_edge_ros.perception_node", namespace, {"autostart": "true", "bundle": bundle or '""'})
+    with node:
+        replay = Child(
+            "rvl_edge_ros.replay_node",
+            namespace,
+            {"image.source": "demo", "thermal.source": "demo", "audio.source": "demo"},
+        )
+        with replay:
+            yield node, replay
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--duration", type=float, default=20.0, metavar="SECONDS", help="0 runs on")
+    parser.add_argument("--bundle", default="", metavar="FOLDER", help="default: the one inside the SDK")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as well")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

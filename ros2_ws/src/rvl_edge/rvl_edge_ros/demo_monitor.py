@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Listens to a perception node the way a robot's own program would."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rvl_edge_msgs.msg import Labels, SensorHealth
+
+from rvl_edge import Modality
+from rvl_edge_ros.demo_summary import SenseSummary, Summary
+
+
+class Monitor:
+    """Keeps the newest health and labels of every sense.
+
+    Args:
+        namespace: the node's.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._health: dict[Modality, SensorHealth] = {}
+        self._labels: dict[Modality, Labels] = {}
+        self._tops: dict[Modality, Counter[str]] = {each: Counter() for each in Modality}
+        self._node = rclpy.create_node("monitor", namespace=namespace)
+        for each in Modality:
+            self._node.create_subscription(Labels, f"{each}/labels", self._on_labels(each), 10)
+            self._node.create_subscription(SensorHealth, f"{each}/health", self._on_health(each), 10)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+
+    def spin(self, seconds: float) -> None:
+        """Listen for a while."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def summary(self, died: Sequence[str] = ()) -> Summary:
+        """What came so far; `died` names processes that ended by themselves."""
+        return Summary(tuple(self._sense(each) for each in Modality), tuple(died))
+
+    def destroy(self) -> None:
+        """Stop listening."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+
+    def _on_labels(self, modality: Modality) -> Callable[[Labels], None]:
+        def receive(message: Labels) -> None:
+            self._labels[modality] = message
+            self._tops[modality][message.names[0]] += 1
+
+        return receive
+
+    def _on_health(self, modality: Modality) -> Callable[[SensorHealth], None]:
+        def receive(message: SensorHealth) -> None:
+            self._health[modality] = message
+
+        return receive
+
+    def _sense(self, modality: Modality) -> SenseSummary:
+        health, labels = self._health.get(modality), self._labels.get(modality)
+        common = self._tops[modality].most_common(1)
+        return SenseSummary.of(modality, health, labels, common[0] if common else ("", 0))

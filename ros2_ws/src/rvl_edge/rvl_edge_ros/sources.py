@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the replay's samples come from: the demo, files, folders, or a camera."""
+
+from __future__ import annotations
+
+import itertools
+import mimetypes
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rvl_edge import Modality
+from rvl_edge.errors import ConfigError, InputError
+from rvl_edge.media import ImageSample, VideoSample, read_sample, read_sound, thermal_frames, video_frames
+from rvl_edge_ros import demo_material
+from rvl_edge_ros.demo_material import Shot
+
+DEMO = "demo"
+_DEVICE = "device:"
+
+
+def pictures(source: str, rate: float, *, loop: bool) -> Iterator[Shot]:
+    """Colour pictures (H, W, 3) or (H, W) uint8.
+
+    Args:
+        source: `demo`; a picture or video file; a folder of such; or `device:N` for the N-th camera.
+        rate: Hz, for the demo.
+        loop: begin files anew at their end.
+
+    Raises:
+        InputError: a file that cannot be read.
+        ConfigError: nothing there.
+    """
+    if source == DEMO:
+        return demo_material.photographs(rate)
+    if source.startswith(_DEVICE):
+        return _camera(source.removeprefix(_DEVICE))
+    files = _files(source)
+    return _repeated(lambda: itertools.chain.from_iterable(map(_shots, files)), source, loop)
+
+
+def thermal(source: str, rate: float, *, loop: bool) -> Iterator[Shot]:
+    """Thermal pictures of any type; `source` is `demo`, a picture, an .npy stack, or a folder of such."""
+    if source == DEMO:
+        return demo_material.heat(rate)
+    files = _files(source)
+    return _repeated(
+        lambda: (Shot(np.asarray(pixels), file.name) for file in files for pixels in thermal_frames(file)),
+        source,
+        loop,
+    )
+
+
+def sound(source: str, seconds: float, *, loop: bool) -> tuple[int, Iterator[Shot]]:
+    """Rate in Hz, and chunks (N, channels) of `seconds`; `source` is `demo` or a sound file."""
+    if source == DEMO:
+        return demo_material.SOUND_RATE, demo_material.sounds(seconds)
+    (file,) = _files(source)
+    sample = read_sound(file)
+    size = max(1, round(seconds * sample.sample_rate))
+    starts = range(0, len(sample.pcm), size)
+    return sample.sample_rate, _repeated(
+        lambda: (Shot(sample.pcm[start : start + size], file.name) for start in starts), source, loop
+    )
+
+
+def _files(source: str) -> list[Path]:
+    path = Path(source).expanduser()
+    found = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+    if not found or not found[0].exists():
+        raise ConfigError("nothing to replay", got=path, expected="a file, or a folder with files in it")
+    return found
+
+
+def _shots(file: Path) -> Iterator[Shot]:
+    if (mimetypes.guess_type(file.name)[0] or "").startswith("video/"):
+        for frame in video_frames(file):
+            yield Shot(frame.rgb, file.name)
+        return
+    sample = read_sample(file, None if file.suffix == ".npy" else Modality.IMAGE)
+    if isinstance(sample, VideoSample):
+        yield from (Shot(frame, file.name) for frame in sample.frames)
+    elif isinstance(sample, ImageSample):
+        yield Shot(sample.rgb, file.name)
+    else:
+        raise InputError("not a colour picture", got=file, fix="replay it as thermal")
+
+
+def _camera(device: str) -> Iterator[Shot]:
+    capture = cv2.VideoCapture(int(device) if device.isdecimal() else device)
+    try:
+        while capture.isOpened():
+            there, frame = capture.read()
+            if not there:
+                break
+            yield Shot(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), f"camera {device}")
+    finally:
+        capture.release()
+    raise InputError(
+        "a camera gives no pictures", got=device, fix="check `ls /dev/video*` and who else uses it"
+    )
+
+
+def _repeated(make: Callable[[], Iterator[Shot]], source: str, loop: bool) -> Iterator[Shot]:
+    shot = None
+    for shot in make():
+        yield shot
+    if shot is None:
+        raise InputError("nothing in it to replay", got=source)
+    while loop:
+        yield from make()
