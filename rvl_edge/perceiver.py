@@ -124,7 +124,7 @@ class Perceiver:
     def video(
         self,
         frames: Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8],
-        stamps: Sequence[float] | None = None,
+        stamps: Sequence[float] | npt.NDArray[np.float64] | None = None,
     ) -> Perception:
         """Perceive a clip; see `preprocess_video` for what is accepted."""
         spec = self._spec(Modality.VIDEO, VideoSpec)

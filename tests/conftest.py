@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 import tiny_bundle as maker
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -50,11 +50,12 @@ class OnnxRuntimeSession:
 
     def run(self, batch: npt.NDArray[Any]) -> FloatArray:
         """See `Session`."""
-        if self._session is None:
+        session = self._session  # another thread may close this one meanwhile
+        if session is None:
             raise BackendError(f"{self._name} was closed", fix="open the Perceiver again")
         check_batch(batch, self._io.input)
         try:
-            (output,) = self._session.run([self._io.output.name], {self._io.input.name: batch})
+            (output,) = session.run([self._io.output.name], {self._io.input.name: batch})
         except Exception as error:  # as above
             raise _failure(f"ONNX Runtime failed while running {self._name}", error) from error
         return unit_rows(output, len(batch), self._dim, self._name)

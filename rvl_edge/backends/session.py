@@ -37,7 +37,7 @@ class IOSpec:
 
 
 class Session(Protocol):
-    """A loaded encoder. Calls may come from any thread, one at a time."""
+    """A loaded encoder. Calls may come from several threads at once."""
 
     @property
     def io(self) -> IOSpec:

@@ -33,25 +33,24 @@ class TextEncoder:
         self._lock = threading.Lock()
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
-        """Embed texts; returns (N, D) float32, rows of unit norm. Safe to call from several threads."""
+        """Embed texts; returns (N, D) float32, rows of unit norm.
+
+        Safe to call from several threads; ten thousand labels in one do not hold up a single text in another.
+        """
         with self._lock:
             found = {text: self._cache[text] for text in texts if text in self._cache}
-            missing = [text for text in dict.fromkeys(texts) if text not in found]
-            for start in range(0, len(missing), _BATCH):
-                batch = missing[start : start + _BATCH]
-                found.update(zip(batch, self._session.run(self._tokenizer(batch)), strict=True))
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        for start in range(0, len(missing), _BATCH):
+            batch = missing[start : start + _BATCH]
+            found.update(zip(batch, self._session.run(self._tokenizer(batch)), strict=True))
+        with self._lock:
             self._remember(found)
         return np.stack([found[text] for text in texts])
 
-    def warm_up(self) -> None:
-        """Run the tower once."""
-        with self._lock:
-            self._session.warm_up()
-
     def close(self) -> None:
         """Free the graph."""
+        self._session.close()
         with self._lock:
-            self._session.close()
             self._cache.clear()
 
     def _remember(self, found: dict[str, FloatArray]) -> None:

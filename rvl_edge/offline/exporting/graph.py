@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import onnx
 import torch
-from onnx import AttributeProto, GraphProto, ModelProto
+from onnx import AttributeProto, GraphProto, ModelProto, helper
 from torch import Tensor, nn
 
 from rvl_edge.errors import CheckpointError
@@ -45,6 +45,7 @@ def to_onnx(encoder: nn.Module, example: Tensor, *, input_name: str, opset: int)
         )
     assert program is not None  # without dynamo it would be
     model: ModelProto = program.model_proto
+    model.ir_version = helper.find_min_ir_version_for(model.opset_import)  # for runtimes older than this exporter
     _rename_output(model.graph)
     _strip(model)
     for tensor in (*model.graph.input, *model.graph.output):
