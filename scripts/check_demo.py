@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check a demo's summary: `check_demo.py SUMMARY.json SECONDS`. Every sense published, no camera frame was lost."""
+"""Check a demo's summary: `check_demo.py SUMMARY.json SECONDS`: every sense published, no camera frame lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> int:
         wrong.append(f"image: {camera['dropped']} of {camera['received']} frames dropped")
     if camera["received"] < ARRIVED * frames:
         wrong.append(f"image: {camera['received']} frames arrived of about {frames:.0f}")
-    print("\n".join(wrong) or f"demo: every sense published, {camera['received']} camera frames, none dropped")
+    print("\n".join(wrong) or f"every sense published; {camera['received']} camera frames, none dropped")
     return 1 if wrong else 0
 
 
