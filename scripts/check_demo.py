@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check a demo's summary: `check_demo.py SUMMARY.json SECONDS`: every sense published, no camera frame lost."""
+"""Check a demo's summary, `check_demo.py SUMMARY.json SECONDS`: every sense published, no frame was lost."""
 
 from __future__ import annotations
 
