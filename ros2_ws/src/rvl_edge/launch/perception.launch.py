@@ -6,6 +6,7 @@ deactivated by hand stays so, which launch's lifecycle events would not give.
 """
 
 import os
+from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
@@ -20,7 +21,7 @@ _PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments, and the node made from them."""
-    configured = os.path.join(get_package_share_directory("rvl_edge"), "config", "perception.yaml")
+    configured = str(Path(get_package_share_directory("rvl_edge")) / "config" / "perception.yaml")
     arguments = [
         DeclareLaunchArgument(
             "namespace", default_value="", description="Namespace of the node and its topics."

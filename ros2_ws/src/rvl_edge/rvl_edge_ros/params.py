@@ -15,8 +15,6 @@ from rclpy.parameter import Parameter
 from rvl_edge import Modality, ThermalUnit
 from rvl_edge.errors import ConfigError
 
-_EMPTY = ("",)  # ROS cannot tell the type of an empty list, so lists are declared with one empty string
-
 
 def _parameter(
     name: str,
@@ -38,7 +36,7 @@ class Settings:
 
     bundle: str = _parameter("bundle", "", "folder of the bundle; empty: the one inside the SDK", live=False)
     modalities: tuple[str, ...] = _parameter(
-        "modalities", _EMPTY, "senses to use; none: all that the bundle has", live=False
+        "modalities", (), "senses to use; none: all that the bundle has", live=False
     )
     threads: int = _parameter(
         "threads", 0, "threads an inference uses; 0: the runtime chooses", low=0, high=256, live=False
@@ -47,10 +45,10 @@ class Settings:
         "autostart", False, "configure and activate without being told to", live=False
     )
     labels: tuple[str, ...] = _parameter(
-        "labels", _EMPTY, "what to tell apart, for every sense; none: the bundle's own label sets"
+        "labels", (), "what to tell apart, for every sense; none: the bundle's own label sets"
     )
     templates: tuple[str, ...] = _parameter(
-        "templates", _EMPTY, "prompts with one {} each; none: the bundle's own"
+        "templates", (), "prompts with one {} each; none: the bundle's own"
     )
     use_cola: bool = _parameter(
         "use_cola", False, "rank by COLA, several views a sample, instead of by plain cosines"
@@ -159,7 +157,8 @@ def _descriptor(each: Field[Any]) -> ParameterDescriptor:
 
 
 def _to_ros(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    # ROS cannot tell the type of an empty list, so none is one empty string.
+    return (list(value) or [""]) if isinstance(value, tuple) else value
 
 
 def _with(settings: Settings, parameter: Parameter[Any]) -> Settings:

@@ -125,7 +125,8 @@ class PictureSense(Sense):
         if arrived < self._due:
             self.meter.dropped()
             return None
-        self._due = max(self._due, arrived - self._interval) + self._interval
+        # On a grid, so that jitter does not lower the rate; a new grid after a pause.
+        self._due = (self._due if arrived < self._due + self._interval else arrived) + self._interval
         return Sample(message.header, stamp, stamp, arrived, perceive)
 
     def _decoded(self, message: Image) -> Callable[[Perceiver], Perception]:

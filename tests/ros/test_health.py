@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rvl_edge_ros.health", reason="needs ROS 2; see docs/ros.md")
+
+from rvl_edge_ros.health import State, judge
+from rvl_edge_ros.meter import Counts, Meter, Outcome, Reading
+
+from rvl_edge import Timing
+
+pytestmark = pytest.mark.ros
+
+GOOD = Reading(Counts(received=9, published=9), Outcome.PUBLISHED, silence=0.1)
+
+
+@pytest.mark.parametrize(
+    ("reading", "busy", "expected"),
+    [
+        (GOOD, 0.0, State.OK),
+        (Reading(), 0.0, State.WAITING),
+        (replace(GOOD, silence=2.1), 0.0, State.STALE),
+        (replace(GOOD, missing="window has 1 of 16 frames"), 0.0, State.WAITING),
+        (replace(GOOD, outcome=Outcome.NONE), 0.0, State.WAITING),
+        (replace(GOOD, outcome=Outcome.REJECTED, last_error="no"), 0.0, State.REJECTED),
+        (replace(GOOD, outcome=Outcome.FAILED, last_error="no"), 0.0, State.FAILING),
+        (replace(GOOD, outcome=Outcome.REJECTED, last_error="no", missing="window"), 0.0, State.REJECTED),
+        (replace(GOOD, outcome=Outcome.REJECTED, silence=2.1), 0.0, State.STALE),
+        (replace(GOOD, silence=2.1), 5.1, State.STALLED),
+    ],
+)
+def test_the_most_specific_cause_is_named(reading: Reading, busy: float, expected: State) -> None:
+    state, words = judge(reading, busy=busy, stale_after=2.0, inference_timeout=5.0)
+    assert state is expected
+    assert words
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_rates_are_events_a_second_and_fall_when_nothing_comes() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    for _ in range(31):
+        meter.received()
+        clock.now += 0.1
+    assert meter.read().input_rate == pytest.approx(10)
+    clock.now += 2.9
+    assert meter.read().input_rate == pytest.approx(5, rel=0.05)
+    assert meter.read().silence == pytest.approx(3.0)
+    assert meter.read().output_rate == 0
+
+
+def test_percentiles_are_numpys_and_unknown_before_the_first_result() -> None:
+    meter = Meter()
+    assert math.isnan(meter.read().total.p50)
+    totals = np.random.default_rng(0).exponential(0.01, 200)
+    for total in totals:
+        meter.published(Timing(preprocess=1.0, encode=2.0, refine=0.0, classify=0.0), float(total))
+    reading = meter.read()
+    assert (reading.preprocess.p99, reading.encode.p50) == (1.0, 2.0)
+    assert reading.total.p99 == pytest.approx(1e3 * np.percentile(totals, 99))
+
+
+def test_memory_is_bounded_and_counters_are_not() -> None:
+    meter = Meter()
+    for _ in range(5000):
+        meter.received()
+        meter.dropped()
+    assert meter.read().counts == Counts(received=5000, dropped=5000)
+    assert len(meter._arrivals) < 1000
