@@ -55,8 +55,8 @@ def resample_centre(picture: npt.NDArray[np.generic], spec: PictureSpec) -> Floa
     fitting = int(SOURCE_FLOATS / (width * channels * max(short / size, 1))) - 4
     rows = blocks(Axis.of(height, short, spec), min(max(fitting, 1), ROWS_PER_BLOCK))
 
-    depth = max(block.weights.shape[1] for block in rows)
-    source = np.empty((depth, width, channels), np.float32)
+    deepest = max(row.weights.shape[1] for row in rows)
+    source = np.empty((deepest, width, channels), np.float32)
     mixed = np.empty((ROWS_PER_BLOCK, width, channels), np.float32)
     planes = np.empty((channels, ROWS_PER_BLOCK, width), np.float32)
     result = np.empty((channels, size, size), np.float32)
