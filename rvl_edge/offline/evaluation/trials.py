@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,7 @@ def make_trial(samples: Samples, spec: PreprocessSpec) -> Trial:
 
 
 def _stack(
-    preprocess: Callable[[npt.NDArray[np.generic]], FloatArray], data: Iterable[npt.NDArray[np.generic]]
+    preprocess: Callable[[npt.NDArray[Any]], FloatArray], data: Iterable[npt.NDArray[Any]]
 ) -> FloatArray:
     return np.stack([preprocess(sample) for sample in data])
 

@@ -80,5 +80,5 @@ def make_captions(
         for form in forms
     ]
     texts, concepts = zip(*captions, strict=True)
-    phrases = {phrase: number for number, group in enumerate(ordered) for phrase in group}
-    return Captions(texts, torch.tensor(concepts), phrases)
+    numbers = {phrase: number for number, group in enumerate(ordered) for phrase in group}
+    return Captions(texts, torch.tensor(concepts), numbers)

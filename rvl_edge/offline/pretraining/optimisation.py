@@ -28,7 +28,7 @@ class Optimiser:
         named = [(name, each) for name, each in modules.named_parameters() if each.requires_grad]
         matrices = [each for name, each in named if each.ndim == 2 and ".layers." in name]
         others = [each for name, each in named if not (each.ndim == 2 and ".layers." in name)]
-        self._parts = (
+        self._parts: tuple[torch.optim.Optimizer, ...] = (
             torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, lr=lr, weight_decay=0.0, betas=(0.9, 0.98)),
         )

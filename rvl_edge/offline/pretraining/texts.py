@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -70,7 +71,7 @@ class TextReader:
         self._tokenizer = tokenizer
 
     @torch.no_grad()
-    def __call__(self, texts: tuple[str, ...] | list[str]) -> FloatArray:
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts; returns (N, D) float32, rows of unit norm."""
         self._encoder.eval()
         ids = torch.from_numpy(self._tokenizer(texts)).split(512)

@@ -24,11 +24,10 @@ class TemporalMixer(nn.Module):
 
     def mix_frames(self, tokens: Tensor) -> Tensor:
         """Map (B * T, N, width), frames of one clip side by side, to the same shape."""
-        frames = self.temporal_embedding.shape[1]
-        rows, count, width = tokens.shape
-        over_time = tokens.view(rows // frames, frames, count, width).transpose(1, 2)
-        over_time = over_time.reshape(-1, frames, width) + self.temporal_embedding
+        _, frames, width = self.temporal_embedding.shape
+        count = tokens.shape[1]
+        over_time = tokens.view(-1, frames, count, width).transpose(1, 2).reshape(-1, frames, width)
+        over_time = over_time + self.temporal_embedding
         over_time = over_time + self.temporal_attn(self.temporal_layer_norm1(over_time))
-        return (
-            over_time.view(rows // frames, count, frames, width).transpose(1, 2).reshape(rows, count, width)
-        )
+        mixed: Tensor = over_time.view(-1, count, frames, width).transpose(1, 2).reshape(-1, count, width)
+        return mixed

@@ -67,4 +67,5 @@ class TextTower(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Map (B, N) int64 to (B, width), the token at the first of the largest ids: the text's end."""
         tokens = self.final_layer_norm(self.encoder(self.embeddings(ids)))
-        return tokens[torch.arange(ids.shape[0], device=ids.device), ids.argmax(dim=1)]
+        pooled: Tensor = tokens[torch.arange(ids.shape[0], device=ids.device), ids.argmax(dim=1)]
+        return pooled

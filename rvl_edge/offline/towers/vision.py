@@ -102,4 +102,4 @@ class VisionTower(nn.Module):
             tokens = drop_patches(tokens, self.patch_dropout, self.frames)
         tokens = self.encoder(self.pre_layrnorm(tokens))
         pooled: Tensor = self.post_layernorm(tokens[:, 0])
-        return pooled.unflatten(0, (-1, self.frames)).mean(dim=1)
+        return pooled.view(-1, self.frames, pooled.shape[-1]).mean(dim=1)
