@@ -6,6 +6,8 @@ One implementation reads these on the robot and in training, so the two cannot d
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from math import log
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -100,6 +102,23 @@ class AudioSpec(_Spec):
     frame_shift_ms: Annotated[float, Field(ge=1, le=200)] = 10.0
     mean: float
     std: Positive
+
+    @model_validator(mode="after")
+    def _no_empty_bin(self) -> AudioSpec:
+        """Kaldi's mel triangles span 20 Hz to half the rate; one between FFT frequencies hears nothing."""
+        length = int(self.sample_rate * 0.001 * self.frame_length_ms)
+        size = 1 << (length - 1).bit_length()
+        heard = [_mel(k * self.sample_rate / size) for k in range(size // 2)]
+        low, high = _mel(20), _mel(self.sample_rate / 2)
+        step = (high - low) / (self.num_mel_bins + 1)
+        for left in (low + i * step for i in range(self.num_mel_bins)):
+            if bisect_right(heard, left) == bisect_left(heard, left + 2 * step):
+                raise ValueError(f"{self.num_mel_bins} mel bins are too many for frames of {length} samples")
+        return self
+
+
+def _mel(hertz: float) -> float:
+    return 1127 * log(1 + hertz / 700)
 
 
 class VideoSpec(PictureSpec):

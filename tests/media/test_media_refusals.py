@@ -26,6 +26,8 @@ from rvl_edge.media import read_sample
     ],
 )
 def test_unknown_and_empty_files_are_refused(tmp_path: Path, data: bytes) -> None:
+    pytest.importorskip("av")
+    pytest.importorskip("soundfile")
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(BadEncoding):
         read_sample(tmp_path / "a")

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rvl_edge.errors import BadDtype, BadEncoding, BadShape, ConfigError, InputError, NonFinite, TooShort
+from rvl_edge.errors import BadDtype, BadEncoding, BadShape, InputError, NonFinite, TooShort
 from rvl_edge.preprocess import AudioSpec, preprocess_audio
 from rvl_edge.preprocess.audio import fbank, window_starts
 
@@ -181,6 +182,13 @@ def test_unreadable_sounds_are_refused(pcm: Any, rate: float, error: type[InputE
         preprocess_audio(pcm, SPEC, sample_rate=rate)
 
 
-def test_filter_bank_with_more_bins_than_frequencies_is_refused() -> None:
-    with pytest.raises(ConfigError, match="num_mel_bins too large"):
-        preprocess_audio(noise(16000), SPEC.model_copy(update={"num_mel_bins": 256}), sample_rate=16000)
+@pytest.mark.parametrize("rate", [8000, 16000, 22050])
+def test_most_bins_a_spec_allows_all_hear_something(rate: int) -> None:
+    numbers = {"sample_rate": rate, "target_length": 96, "mean": 0, "std": 1}
+    for most in range(256, 8, -1):
+        with suppress(ValueError):
+            spec = AudioSpec(num_mel_bins=most, **numbers)
+            break
+    assert fbank(noise(rate), spec).max(axis=0).min() > -15  # the floor is at -15.9
+    with pytest.raises(ValueError, match="mel bins are too many"):
+        AudioSpec(num_mel_bins=most + 1, **numbers)
