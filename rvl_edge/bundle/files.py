@@ -9,7 +9,7 @@ import stat
 from pathlib import Path, PurePosixPath
 
 from rvl_edge.bundle.manifest import FileRef
-from rvl_edge.errors import HashMismatch, UnsafePath
+from rvl_edge.errors import BundleError, HashMismatch, UnsafePath
 
 _RESTORE = "get the bundle again from where it came, or export it again with `rvl-edge export`"
 
@@ -23,23 +23,14 @@ def read_verified(root: Path, reference: FileRef) -> bytes:
     Raises:
         UnsafePath: the path leaves the folder, by its name or by a link, or is no regular file.
         HashMismatch: the file is missing, of another size, or of other content.
+        BundleError: the system does not let it be read.
     """
     path = _inside(root, reference.path)
-    descriptor = os.open(
-        path, os.O_RDONLY | os.O_NONBLOCK
-    )  # a pipe must not make the check wait for a writer
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnsafePath(f"{reference.path} is no regular file", fix=_RESTORE)
-        if status.st_size != reference.size:
-            raise HashMismatch(
-                f"{reference.path} has another size than the manifest says",
-                got=f"{status.st_size} bytes",
-                expected=f"{reference.size} bytes",
-                fix=_RESTORE,
-            )
-        content = file.read(reference.size)
+    try:
+        content = _read(path, reference)
+    except OSError as error:
+        fix = "check the file's permissions and the disk"
+        raise BundleError(f"{reference.path} cannot be read", got=error, fix=fix) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != reference.sha256:
         raise HashMismatch(
@@ -49,6 +40,25 @@ def read_verified(root: Path, reference: FileRef) -> bytes:
             fix=_RESTORE,
         )
     return content
+
+
+def _read(path: Path, reference: FileRef) -> bytes:
+    with open(path, "rb", opener=_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsafePath(f"{reference.path} is no regular file", fix=_RESTORE)
+        if status.st_size != reference.size:
+            raise HashMismatch(
+                f"{reference.path} has another size than the manifest says",
+                got=f"{status.st_size} bytes",
+                expected=f"{reference.size} bytes",
+                fix=_RESTORE,
+            )
+        return file.read(reference.size)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would make open() wait for its writer
 
 
 def _inside(root: Path, name: str) -> Path:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rvl_edge.bundle.external_data import refuse_external_data
 from rvl_edge.bundle.files import read_verified
 from rvl_edge.bundle.manifest import MANIFEST_NAME, SCHEMA_VERSION, FileRef, Manifest
-from rvl_edge.errors import BundleNotFound, ManifestInvalid
+from rvl_edge.errors import BundleError, BundleNotFound, ManifestInvalid
 
 DEFAULT_BUNDLE = Path(__file__).parent / "default"
 _MAX_MANIFEST = 16 << 20  # bytes; a hundred times what 10,000 labels need
@@ -93,6 +93,8 @@ def read_manifest(root: Path) -> Manifest:
     try:
         text = path.read_bytes().decode()
         raw = json.loads(text)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read", got=error, fix="check its permissions") from None
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"{path} is no JSON", got=error, fix="get the bundle again") from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None

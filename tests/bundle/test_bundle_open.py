@@ -122,6 +122,25 @@ def test_link_to_itself_and_pipe_do_not_hang(own_bundle: Path) -> None:
         Bundle.open(own_bundle)
 
 
+def test_folder_where_a_graph_should_be(own_bundle: Path) -> None:
+    graph = own_bundle / "graphs/image.onnx"
+    graph.unlink()
+    graph.mkdir()
+    with pytest.raises(BundleError, match=r"graphs/image\.onnx cannot be read"):
+        Bundle.open(own_bundle)
+    assert failed(own_bundle) == ["graphs/image.onnx"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_file_without_permission(own_bundle: Path) -> None:
+    (own_bundle / "graphs/image.onnx").chmod(0)
+    with pytest.raises(BundleError, match="Permission"):
+        Bundle.open(own_bundle)
+    (own_bundle / "manifest.json").chmod(0)
+    with pytest.raises(BundleError, match="permissions"):
+        Bundle.open(own_bundle)
+
+
 def test_hard_linked_install_is_accepted(own_bundle: Path, tmp_path: Path) -> None:
     os.link(own_bundle / "graphs/image.onnx", tmp_path / "elsewhere.onnx")
     assert verify(own_bundle).ok
