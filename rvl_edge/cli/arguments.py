@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -18,6 +18,18 @@ DataPath = Annotated[
     Path, typer.Option("--data", envvar="RVL_EDGE_DATA", help="Folder of the labelled sets.")
 ]
 Sense = Literal["image", "thermal", "audio", "video"]  # the values of `Modality`, whose module imports NumPy
+
+
+def _known(senses: list[str] | None) -> list[str] | None:
+    for sense in senses or ():
+        if sense not in get_args(Sense):
+            raise typer.BadParameter(f"{sense!r} is not one of {', '.join(get_args(Sense))}")
+    return senses
+
+
+Senses = Annotated[
+    list[str] | None, typer.Option("--modality", callback=_known, help="Only this sense; may be repeated.")
+]
 
 
 def label_list(text: str) -> tuple[str, ...]:
