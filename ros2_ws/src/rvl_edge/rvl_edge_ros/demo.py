@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.live import Live
 
@@ -30,48 +31,58 @@ _REPORT = 1.5  # seconds in which every sense reports its health once
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `demo`; 0 if every sense published, 1 if one did not, 130 after Ctrl-C."""
+    """Entry point of `demo`.
+
+    Returns:
+        0 if every sense published, 1 if one did not; 128 + N where signal N cut it short. A demo that runs on
+        is ended by a signal as it should be, which is 0.
+    """
     options = _parser().parse_args(argv)
     choose_transport()
-    console = Console()
-    rclpy.init(args=[])
+    signals: list[int] = []
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # only noted: an exception could tear a starting process off
+        signal.signal(number, lambda caught, _: signals.append(caught))
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
-        summary = _run(options, console)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 130
+        console = Console()
+        summary = _run(options, signals, console)
     finally:
         rclpy.try_shutdown()
     console.print(table(summary, final=True))
     if options.json is not None:
         options.json.write_text(summary.to_json())
+    if signals:
+        return 128 + signals[0] if options.duration else 0
     for complaint in summary.complaints:
         console.print(f"[red]{complaint}")
     return 1 if summary.complaints else 0
 
 
-def _run(options: argparse.Namespace, console: Console) -> Summary:
+def _run(options: argparse.Namespace, signals: list[int], console: Console) -> Summary:
     """Play for the wanted time, counted from the first result."""
     namespace = f"/rvl_edge_demo_{os.getpid()}"
     with _processes(namespace, options.bundle) as (node, replay):
         monitor = Monitor(namespace)
-        try:
-            with Live(table(monitor.summary(), final=False), console=console, refresh_per_second=4) as live:
-                begun, first = time.monotonic(), None
-                while not _over(first, begun, options.duration):
-                    monitor.spin(0.25)
-                    summary = monitor.summary()
-                    live.update(table(summary, final=False))
-                    if first is None and summary.has_results:
-                        first = time.monotonic()
-                    if not node.running or not replay.running:
-                        break
-                died = [each.name for each in (node, replay) if not each.running]
-                playing = monitor.summary(died)
-                replay.stop()
-                monitor.spin(_REPORT)  # the last samples are worked off and reported
-            return monitor.summary(died).with_rates_of(playing)
-        finally:
-            monitor.destroy()
+        begun, first = time.monotonic(), None
+        playing = monitor.summary()
+        with Live(table(playing, final=False), console=console, refresh_per_second=4) as live:
+            while (
+                not signals and not _over(first, begun, options.duration) and node.running and replay.running
+            ):
+                monitor.spin(0.25)
+                playing = monitor.summary()
+                live.update(table(playing, final=False))
+                if first is None and playing.has_results:
+                    first = time.monotonic()
+            died = [each.name for each in (node, replay) if not each.running]
+            replay.stop()
+            monitor.spin(0 if signals else _REPORT)  # the last samples are worked off and reported
+        final = monitor.summary(died).with_rates_of(playing)
+        monitor.destroy()
+    return final
 
 
 def _over(first: float | None, begun: float, duration: float) -> bool:

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nodes as processes: how they start, how they end, what they load."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rvl_edge_ros.demo", reason="needs ROS 2; see docs/ros.md")
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rig import PATIENCE
+
+pytestmark = pytest.mark.ros
+
+NODE = """
+import sys
+from rvl_edge_ros.perception_node import main
+code = main()
+print("torch" in sys.modules or "rvl_edge.offline" in sys.modules)
+sys.exit(code)
+"""
+
+
+class Process:
+    """A child whose output is kept."""
+
+    def __init__(self, *command: str) -> None:
+        environment = {**os.environ, "ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
+        self._child = subprocess.Popen(
+            [sys.executable, *command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._child.pid
+
+    def end(self, number: signal.Signals) -> tuple[int, str, str]:
+        """Send a signal and wait: exit code, output, errors."""
+        self._child.send_signal(number)
+        out, err = self._child.communicate(timeout=PATIENCE)
+        return self._child.returncode, out, err
+
+    def wait(self) -> tuple[int, str, str]:
+        out, err = self._child.communicate(timeout=2 * PATIENCE)
+        return self._child.returncode, out, err
+
+    def clean_up(self) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+            self._child.communicate()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def make(*command: str) -> Process:
+        started.append(Process(*command))
+        return started[-1]
+
+    yield make
+    for each in started:
+        each.clean_up()
+
+
+@pytest.fixture
+def wait_for_state(ros_context: None) -> Iterator[Callable[[str], None]]:
+    """Waits until a node says on /diagnostics that it is in a state."""
+    import rclpy
+
+    node = rclpy.create_node("watcher")
+    heard: list[str] = []
+
+    def receive(array: DiagnosticArray) -> None:
+        heard.extend(row.message for row in array.status if row.name.endswith("perception: node"))
+
+    node.create_subscription(DiagnosticArray, "/diagnostics", receive, 10)
+
+    def wait(state: str) -> None:
+        heard.clear()
+        end = time.monotonic() + PATIENCE
+        while not any(message.startswith(state) for message in heard):
+            assert time.monotonic() < end, f"never {state}, but {heard}"
+            rclpy.spin_once(node, timeout_sec=0.1)
+
+    yield wait
+    node.destroy_node()
+
+
+def node_arguments(bundle: Path) -> list[str]:
+    return ["-c", NODE, "--ros-args", "-p", f"bundle:={bundle}", "-p", "autostart:=true"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_an_active_node_in_order_and_no_torch_was_loaded(
+    start: Callable[..., Process],
+    wait_for_state: Callable[[str], None],
+    tiny_bundle: Path,
+    number: signal.Signals,
+) -> None:
+    process = start(*node_arguments(tiny_bundle))
+    wait_for_state("active")
+    code, out, err = process.end(number)
+    assert code == 0
+    assert out == "False\n"
+    assert "Traceback" not in err
+
+
+def test_a_killed_node_can_be_started_again(
+    start: Callable[..., Process], wait_for_state: Callable[[str], None], tiny_bundle: Path
+) -> None:
+    first = start(*node_arguments(tiny_bundle))
+    wait_for_state("active")
+    assert first.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    start(*node_arguments(tiny_bundle))
+    wait_for_state("active")
+
+
+def test_a_node_without_its_bundle_lives_on_unconfigured_and_says_why(
+    start: Callable[..., Process], wait_for_state: Callable[[str], None], tmp_path: Path
+) -> None:
+    process = start(*node_arguments(tmp_path / "nothing"))
+    wait_for_state("unconfigured: cannot configure: no such folder")
+    code, _, err = process.end(signal.SIGINT)
+    assert code == 0
+    assert "cannot configure" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("wrong", ["video.hop:=99", "stale_after:=.nan", "audio.window:=0.2"])
+def test_parameters_that_make_no_sense_end_the_start_with_one_line(
+    start: Callable[..., Process], wrong: str
+) -> None:
+    code, _, err = start("-m", "rvl_edge_ros.perception_node", "--ros-args", "-p", wrong).wait()
+    assert code == 2
+    assert wrong.partition(":")[0].replace("window", "") in err
+    assert "Traceback" not in err
+
+
+def test_a_replay_of_nothing_says_so(start: Callable[..., Process], tmp_path: Path) -> None:
+    source = f"audio.source:={tmp_path / 'no.wav'}"
+    code, _, err = start("-m", "rvl_edge_ros.replay_node", "--ros-args", "-p", source).wait()
+    assert code == 2
+    assert "nothing to replay" in err
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], stdout=subprocess.PIPE, check=False)
+    return [int(line) for line in listed.stdout.split()]
+
+
+@pytest.mark.slow
+def test_the_demo_sees_every_sense_and_ends_by_itself(
+    start: Callable[..., Process], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.json"
+    demo = start(
+        "-m", "rvl_edge_ros.demo", "--duration", "10", "--bundle", str(tiny_bundle), "--json", str(summary)
+    )
+    code, out, _ = demo.wait()
+    senses = json.loads(summary.read_text())["senses"]
+    assert code == 0, out
+    assert set(senses) == {"image", "thermal", "audio", "video"}
+    for sense in senses.values():
+        assert sense["published"] > 0
+        assert sense["top_label"]
+        assert sense["rejected"] == sense["failed"] == 0
+    image = senses["image"]
+    assert image["received"] == image["published"] + image["dropped"]
+
+
+@pytest.mark.parametrize(
+    ("number", "duration", "expected"), [(signal.SIGINT, 0, 0), (signal.SIGTERM, 600, 143)]
+)
+def test_an_interrupted_demo_leaves_no_process_behind(
+    start: Callable[..., Process], tiny_bundle: Path, number: signal.Signals, duration: int, expected: int
+) -> None:
+    demo = start("-m", "rvl_edge_ros.demo", "--duration", str(duration), "--bundle", str(tiny_bundle))
+    end = time.monotonic() + PATIENCE
+    while len(children := children_of(demo.pid)) < 2:
+        assert time.monotonic() < end
+    code, _, err = demo.end(number)
+    assert code == expected
+    assert "Traceback" not in err
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
