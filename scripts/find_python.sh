@@ -6,7 +6,7 @@ set -eu
 
 needs='import sys; assert sys.implementation.name == "cpython" and (3, 10) <= sys.version_info < (3, 14)
 import bz2, ctypes, sqlite3, ssl, zlib'
-makes_venv='import ensurepip, venv'
+whole='import ensurepip, lzma, venv'
 compiles='import os, sysconfig; assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))'
 
 passes() { "$1" -c "$2" >/dev/null 2>&1; }
@@ -28,6 +28,7 @@ first_that_passes() {
 if [ -n "${PYTHON:-}" ]; then
   passes "$PYTHON" "$needs" && { command -v "$PYTHON"; exit 0; }
   echo "PYTHON=$PYTHON does not run, or is not CPython 3.10 to 3.13 with ssl, sqlite3, ctypes and bz2" >&2
+  echo "(a pyenv version that is not active: PYTHON=$HOME/.pyenv/versions/3.12.1/bin/python3, say)" >&2
   exit 3
 fi
 
@@ -39,11 +40,11 @@ import rclpy"; then command -v "$python"; exit 0; fi
   echo "ROS_DISTRO=$ROS_DISTRO is set, but no python3 imports rclpy; going on without that install" >&2
 fi
 
-# Debian splits venv and Python.h into packages of their own, so a complete interpreter is preferred to a newer one.
+# Debian splits venv and Python.h off, pyenv may build without lzma: a whole interpreter is preferred to an earlier one.
 for checks in "$needs
-$makes_venv
+$whole
 $compiles" "$needs
-$makes_venv" "$needs"; do
+$whole" "$needs"; do
   found=$(first_that_passes "$checks")
   [ -n "$found" ] && { echo "$found"; exit 0; }
 done

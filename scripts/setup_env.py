@@ -41,9 +41,10 @@ def main() -> int:
 
 def make_environment() -> int:
     """Create the virtual environment, or keep the one made from this interpreter, here, to its end."""
+    interpreter = os.path.realpath(sys.executable)  # out of .venv, which may be the active one and about to go
     built_for = {
         "python": sys.version,
-        "executable": os.path.realpath(sys.executable),
+        "executable": interpreter,
         "root": str(ROOT),
         "ros_distro": sourced_ros(),
     }
@@ -58,7 +59,7 @@ def make_environment() -> int:
     VENV.mkdir()
     IN_PROGRESS.touch()
     options = ["--system-site-packages"] if sourced_ros() else []
-    code = run(title, [sys.executable, "-m", "venv", *options, str(VENV)])
+    code = run(title, [interpreter, "-m", "venv", *options, str(VENV)])
     if code == 0:
         IDENTITY.write_text(identity)
         IN_PROGRESS.unlink()
