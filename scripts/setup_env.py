@@ -41,7 +41,7 @@ def main() -> int:
 
 def make_environment() -> int:
     """Create the virtual environment, or keep the one made from this interpreter, here, to its end."""
-    interpreter = os.path.realpath(sys.executable)  # out of .venv, which may be the active one and about to go
+    interpreter = os.path.realpath(sys.executable)  # not .venv, which may be active and about to go
     built_for = {
         "python": sys.version,
         "executable": interpreter,
