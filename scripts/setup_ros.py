@@ -73,8 +73,10 @@ def why_no_wheels() -> str | None:
 def fingerprint(distro: str) -> str:
     """Hash of everything the result depends on."""
     digest = hashlib.sha256(f"{sys.version} {sys.prefix} {distro}".encode())
-    inputs = [Path(__file__), WHEELS, *(NODE / name for name in ("package.xml", "setup.py", "setup.cfg"))]
-    inputs += [path for path in MESSAGES.rglob("*") if path.is_file()]
+    packaging = [NODE / name for name in ("package.xml", "setup.py", "setup.cfg")]
+    node = NODE.rglob("*") if distro else packaging  # colcon copies the sources, an editable install does not
+    inputs = [Path(__file__), WHEELS, *MESSAGES.rglob("*"), *node]
+    inputs = [path for path in inputs if path.is_file() and path.suffix != ".pyc"]
     for path in sorted(inputs):
         digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size} ".encode() + path.read_bytes())
     return digest.hexdigest()
@@ -142,7 +144,7 @@ def build_overlay() -> int:
     colcon = [sys.executable, "-m", "colcon", "--log-base", str(WORKSPACE / "log")]
     bases = ["--base-paths", "src", "--build-base", "build", "--install-base", "install"]
     bases = [str(WORKSPACE / each) if not each.startswith("--") else each for each in bases]
-    return run("colcon build", [*colcon, "build", "--symlink-install", *bases])
+    return run("colcon build", [*colcon, "build", *bases])
 
 
 if __name__ == "__main__":

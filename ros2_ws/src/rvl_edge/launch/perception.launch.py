@@ -5,18 +5,14 @@ The node configures and activates itself (`autostart`). So a respawned node come
 deactivated by hand stays so, which launch's lifecycle events would not give.
 """
 
-import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.descriptions import ParameterFile
-
-_TRANSPORT = "FASTDDS_BUILTIN_TRANSPORTS"
-_PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -69,14 +65,7 @@ def generate_launch_description() -> LaunchDescription:
             description="Lowest level that is logged.",
         ),
     ]
-    return LaunchDescription([*_transport(), *arguments, OpaqueFunction(function=_node)])
-
-
-def _transport() -> list[SetEnvironmentVariable]:
-    """Fast DDS's default transport loses best-effort camera frames; what the user chose is kept."""
-    if any(name in os.environ for name in (_TRANSPORT, *_PROFILES)):
-        return []
-    return [SetEnvironmentVariable(_TRANSPORT, "LARGE_DATA")]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_node)])
 
 
 def _node(context: LaunchContext) -> list[LifecycleNode]:

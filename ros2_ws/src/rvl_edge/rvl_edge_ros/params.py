@@ -141,7 +141,9 @@ def check(settings: Settings) -> None:
 def _one_of(name: str, values: Iterable[str], choices: list[str]) -> None:
     for value in values:
         if value not in choices:
-            raise ConfigError(f"unknown value in {name}", got=repr(value), expected=", ".join(choices))
+            raise ConfigError(
+                f"unknown value in {name}", got=repr(value), expected=", ".join(map(repr, choices))
+            )
 
 
 def _descriptor(each: Field[Any]) -> ParameterDescriptor:

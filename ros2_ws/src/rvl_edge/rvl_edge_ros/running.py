@@ -7,19 +7,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
 from rvl_edge import RvlEdgeError
 
-_CHOSEN_BY_USER = (
-    "FASTDDS_BUILTIN_TRANSPORTS",
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
-)
+TRANSPORT_PROFILE = Path(__file__).with_name("fastdds.xml")
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_FAST_DDS_2 = ("humble", "iron", "jazzy")
+_BY_USER = ("FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 class Runnable(Protocol):
@@ -35,10 +36,13 @@ class Runnable(Protocol):
 def choose_transport() -> None:
     """Have Fast DDS carry camera frames, unless the user chose a transport.
 
-    With its default one, whose shared-memory segment is smaller than a frame, best-effort pictures are lost.
+    Its default shared memory is smaller than a picture, and best-effort pictures larger than it are lost. The
+    profile enlarges it and changes nothing else, so that nodes and tools without it are still seen and heard;
+    with FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA they are not.
     """
-    if not any(name in os.environ for name in _CHOSEN_BY_USER):
-        os.environ["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
+    if not any(name in os.environ for name in _BY_USER):
+        family = "FASTRTPS" if os.environ.get("ROS_DISTRO") in _FAST_DDS_2 else "FASTDDS"
+        os.environ[f"{family}_DEFAULT_PROFILES_FILE"] = str(TRANSPORT_PROFILE)
 
 
 def run(make_node: Callable[[], Any], args: Sequence[str] | None) -> int:
@@ -52,21 +56,26 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None) -> int:
         The exit code: 0 after a signal, 2 where the parameters make no sense.
     """
     choose_transport()
-    rclpy.init(args=args)
+    early: list[int] = []
+    for number in _ENDING:  # rclpy's own handlers would pull ROS away from under a node that is being made
+        signal.signal(number, lambda caught, _: early.append(caught))
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = None
     try:
         node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         node.begin()
-        executor.spin()
+        install_signal_handlers(SignalHandlerOptions.ALL)
+        if not early:
+            executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (RvlEdgeError, ParameterException) as error:
         print(error, file=sys.stderr)
         return 2
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the clean-up short
         if node is not None:
             node.close()
