@@ -79,7 +79,7 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
         parameters["bundle"] = bundle
     for name in ("modalities", "labels"):
         if words := given(name):
-            parameters[name] = [word.strip() for word in words.split(",")]
+            parameters[name] = [word.strip() for word in words.strip("[]").split(",")]
     if use_cola := given("use_cola"):
         parameters["use_cola"] = use_cola.lower() == "true"
     return [
