@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from rvl_edge._validation import complaints
 from rvl_edge.bundle.external_data import refuse_external_data
 from rvl_edge.bundle.files import read_verified
 from rvl_edge.bundle.manifest import MANIFEST_NAME, SCHEMA_VERSION, FileRef, Manifest
@@ -110,13 +111,6 @@ def read_manifest(root: Path) -> Manifest:
     except ValidationError as error:
         raise ManifestInvalid(
             f"{path} breaks the schema",
-            got="; ".join(_complaints(error)),
+            got=complaints(error),
             fix="correct the named field, or export the bundle again",
         ) from None
-
-
-def _complaints(error: ValidationError, most: int = 5) -> list[str]:
-    found = error.errors(include_url=False, include_context=False)
-    lines = [".".join(map(str, entry["loc"])) or "manifest" for entry in found[:most]]
-    lines = [f"{field}: {entry['msg']}" for field, entry in zip(lines, found, strict=False)]
-    return lines if len(found) <= most else [*lines, f"and {len(found) - most} more"]

@@ -45,7 +45,8 @@ def to_onnx(encoder: nn.Module, example: Tensor, *, input_name: str, opset: int)
         )
     assert program is not None  # without dynamo it would be
     model: ModelProto = program.model_proto
-    model.ir_version = helper.find_min_ir_version_for(model.opset_import)  # for runtimes older than this exporter
+    # The oldest format version that will do: runtimes older than this exporter read it too.
+    model.ir_version = helper.find_min_ir_version_for(model.opset_import)
     _rename_output(model.graph)
     _strip(model)
     for tensor in (*model.graph.input, *model.graph.output):

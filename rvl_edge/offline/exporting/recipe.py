@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rvl_edge._validation import complaints
 from rvl_edge.bundle.manifest import BundleName
 from rvl_edge.errors import ConfigError
 from rvl_edge.types import Modality
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class SenseRecipe(_Entry):
@@ -67,9 +68,8 @@ def read_recipe(path: Path) -> ExportRecipe:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} is no YAML", got=error) from None
     except ValidationError as error:
-        fields = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise ConfigError(
-            f"{path} is no export recipe", got=fields, fix="compare it with export/tiny.yaml"
+            f"{path} is no export recipe", got=complaints(error), fix="compare it with export/tiny.yaml"
         ) from None
     home = path.resolve().parent
     return recipe.model_copy(
