@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -218,7 +218,7 @@ class PerceptionNode(LifecycleNode):
         self._diagnostics.publish(message)
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Entry point of `perception_node`."""
     warnings.simplefilter("ignore", UntrainedLabelWarning)  # the node reports these on /diagnostics
     return run(PerceptionNode, args)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
@@ -108,7 +108,7 @@ class ReplayNode(Node):
         return self.create_publisher(kind, topic, qos_profile_sensor_data, qos_overriding_options=overridable)
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Entry point of `replay_node`."""
     return run(ReplayNode, args)
 

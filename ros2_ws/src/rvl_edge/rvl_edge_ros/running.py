@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,7 +45,7 @@ def choose_transport() -> None:
         os.environ[f"{family}_DEFAULT_PROFILES_FILE"] = str(TRANSPORT_PROFILE)
 
 
-def run(make_node: Callable[[], Any], args: Sequence[str] | None) -> int:
+def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
     """Spin one node until SIGINT or SIGTERM.
 
     Args:
