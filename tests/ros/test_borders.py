@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes use the SDK as any program would; import-linter does not see them, so this reads their imports."""
+"""The nodes use the SDK as any program would; import-linter does not see them, so this reads them."""
 
 from __future__ import annotations
 
