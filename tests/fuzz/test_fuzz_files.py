@@ -19,6 +19,8 @@ from rvl_edge.media import Sample, read_sample
 av = pytest.importorskip("av")
 soundfile = pytest.importorskip("soundfile")
 
+pytestmark = pytest.mark.timeout(1800)  # hundreds of files on a busy machine
+
 
 def picture(suffix: str, pixels: np.ndarray) -> bytes:
     return cv2.imencode(suffix, pixels)[1].tobytes()

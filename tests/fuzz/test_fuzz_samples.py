@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from rvl_edge.preprocess import (
     preprocess_video,
 )
 from rvl_edge.preprocess.spec import FixedRange, PercentileRange
+
+pytestmark = pytest.mark.timeout(1800)  # thousands of samples on a busy machine
 
 DTYPES = ["u1", "<u2", ">u2", "<i2", ">i2", "<i4", "<f4", ">f4", "<f8", "f2", "i1", "?", "<c8", "O"]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 255.0, 65535.0, 1e-45, 1e30, -1e38, 1e300, np.nan, np.inf, -np.inf]
