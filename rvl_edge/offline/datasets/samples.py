@@ -52,7 +52,7 @@ def shuffled_cut(samples: Samples, groups: npt.NDArray[np.int64], part: Part) ->
     """
     numbers = np.unique(groups)
     np.random.default_rng(0).shuffle(numbers)
-    inside = np.isin(groups, numbers[: len(numbers) // 10])
+    inside = np.isin(groups, numbers[: max(1, len(numbers) // 10)])
     return samples.take(np.flatnonzero(inside if part is Part.VALIDATION else ~inside))
 
 

@@ -75,7 +75,7 @@ def save_checkpoint(encoder: Encoder | TextEncoder, folder: Path, *, tokenizer: 
     with folder_atomic(folder) as partial:
         card = encoder.card.model_dump_json(indent=2, by_alias=True)
         (partial / CONFIG_NAME).write_text(card + "\n", encoding="utf-8")
-        safetensors.torch.save_file(rounded, partial / WEIGHTS_NAME, metadata={"format": "pt"})
+        (partial / WEIGHTS_NAME).write_bytes(safetensors.torch.save(rounded, metadata={"format": "pt"}))
         if tokenizer is not None:
             (partial / TOKENIZER_NAME).write_text(tokenizer, encoding="utf-8")
 

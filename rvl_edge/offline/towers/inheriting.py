@@ -33,7 +33,9 @@ def _resample_kernel(kernel: Tensor, size: int) -> Tensor:
     before = kernel.shape[-1]
     if before == size:
         return kernel
-    return functional.interpolate(kernel, (size, size), mode="bicubic", antialias=True) * (before / size) ** 2
+    resized = functional.interpolate(kernel, (size, size), mode="bicubic", antialias=True)
+    resized += kernel.mean(dim=(2, 3), keepdim=True) - resized.mean(dim=(2, 3), keepdim=True)
+    return resized * (before / size) ** 2
 
 
 def _resample_positions(table: Tensor, before: tuple[int, int], after: tuple[int, int]) -> Tensor:

@@ -88,6 +88,7 @@ class VisionTower(nn.Module):
         super().__init__()
         self.patch_dropout = config.patch_dropout
         self.frames = config.num_frames
+        self.columns = config.grid[1]
         self.embeddings = VisionEmbeddings(config)
         self.pre_layrnorm = nn.LayerNorm(config.hidden_size)  # misspelt in every CLIP checkpoint
         self.encoder = Layers(config)
@@ -99,7 +100,7 @@ class VisionTower(nn.Module):
             pixels = pixels.transpose(1, 2).flatten(0, 1)
         tokens = self.embeddings(pixels)
         if self.training and self.patch_dropout > 0:
-            tokens = drop_patches(tokens, self.patch_dropout, self.frames)
+            tokens = drop_patches(tokens, self.patch_dropout, self.frames, self.columns)
         tokens = self.encoder(self.pre_layrnorm(tokens))
         pooled: Tensor = self.post_layernorm(tokens[:, 0])
         return pooled.view(-1, self.frames, pooled.shape[-1]).mean(dim=1)
