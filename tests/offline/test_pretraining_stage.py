@@ -73,7 +73,7 @@ def _stage(*, learned: bool, seed: int = 5, **changes: object) -> Stage:
         text_scale=20.0 if learned else None,
         captions=captions,
         feed=ImageFeed(_samples(), encoder.card.preprocess, captions),
-        validate=lambda modules: {"colours": float(sum(each.sum() for each in modules.parameters()))},
+        validate=lambda modules: {"colours": sum(each.sum().item() for each in modules.parameters())},
     )
 
 

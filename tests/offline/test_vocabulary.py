@@ -15,7 +15,7 @@ ODD = [
     "a photo of a dog",
     "A PHOTO of a Dog!!!",
     "it's the robot's arm, isn't it? we'll see; I'd've",
-    "naïve café Ångström İstanbul ß ﬁ",
+    "naïve café Ångström İstanbul ß ½ ²",
     "狗 собака κύων 개 كلب",
     "🐶🐶 emoji 👩‍👩‍👧 flags 🇩🇪",
     "numbers 1234 3.14 1e-5 0x1F",

@@ -12,7 +12,7 @@ from rvl_edge.offline.pretraining.journal import EpochMetrics, read_metrics
 from rvl_edge.offline.pretraining.preparing import TEXT, Preparation
 from rvl_edge.offline.pretraining.recipe import PretrainRecipe
 from rvl_edge.offline.pretraining.stage import METRICS_NAME, Report, train
-from rvl_edge.offline.towers import save_checkpoint
+from rvl_edge.offline.towers import TextEncoder, save_checkpoint
 from rvl_edge.types import Modality
 
 CURVES_NAME = "curves.png"
@@ -52,7 +52,9 @@ def pretrain(
         stage = preparation.stage(number)
         train(stage, folder, report(each.modality))
         if TEXT in stage.modules:
-            save_checkpoint(stage.modules[TEXT], output / TEXT, tokenizer=preparation.vocabulary)
+            text = stage.modules[TEXT]
+            assert isinstance(text, TextEncoder)  # a ModuleDict does not keep its values' types
+            save_checkpoint(text, output / TEXT, tokenizer=preparation.vocabulary)
         save_checkpoint(stage.encoder, output / each.modality.value)
         write_atomic(run / CURVES_NAME, draw_curves(_metrics(recipe, run)))
 

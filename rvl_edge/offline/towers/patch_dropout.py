@@ -38,8 +38,8 @@ def drop_patches(tokens: Tensor, rate: float, frames: int, columns: int) -> Tens
 
 def _blocks(clips: int, rows: int, columns: int, kept: int) -> Tensor:
     """Indices (clips, about kept) of a rectangle of patches somewhere in each picture."""
-    height = min(rows, max(1, round(math.sqrt(kept * rows / columns))))
-    width = min(columns, max(1, kept // height))
+    height = min(rows, kept, max(1, int(math.sqrt(kept * rows / columns))))
+    width = min(columns, kept // height)
     top = torch.randint(0, rows - height + 1, (clips, 1, 1))
     left = torch.randint(0, columns - width + 1, (clips, 1, 1))
     index = (top + torch.arange(height)[:, None]) * columns + left + torch.arange(width)

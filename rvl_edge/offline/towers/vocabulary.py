@@ -23,7 +23,8 @@ _BYTES_AND_FRAME = 2 * 256 + 2  # each byte inside a word and at its end, START,
 def build_tokenizer(vocabulary_size: int = CLIP_VOCABULARY_SIZE) -> Tokenizer:
     """Tokenizer over the first `vocabulary_size` - 514 merges; the last two ids are START and END.
 
-    With the full size its ids are CLIP's own (Radford et al. 2021).
+    With the full size its ids are CLIP's own (Radford et al. 2021), but for texts that CLIP's reference
+    first mends with ftfy: wrongly decoded ones, ligatures and HTML entities are taken here as they are.
     """
     symbols = list(open_clip.tokenizer.bytes_to_unicode().values())
     merges = _clip_merges()[: vocabulary_size - _BYTES_AND_FRAME]
