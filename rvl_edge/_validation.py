@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 
 def complaints(error: ValidationError, most: int = 5) -> str:
-    """Each field that is wrong, with the reason, up to `most` of them."""
+    """Each wrong field with the reason, up to `most` of them; what is there before what is missing."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
+    found.sort(key=lambda each: each["type"] == "missing")  # a mistyped name explains why another is missing
     lines = [f"{'.'.join(map(str, each['loc'])) or 'as a whole'}: {each['msg']}" for each in found[:most]]
     return "; ".join(lines if len(found) <= most else [*lines, f"and {len(found) - most} more"])
