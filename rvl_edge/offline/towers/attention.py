@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -49,3 +51,17 @@ class Mlp(nn.Module):
         """Map (..., width) to (..., width)."""
         out: Tensor = self.fc2(functional.gelu(self.fc1(tokens)))
         return out
+
+
+class Layers(nn.Module):
+    """Blocks one after the other, under the name `encoder.layers` of CLIP checkpoints."""
+
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (B, N, width) to (B, N, width)."""
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return tokens

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rvl_edge.offline.towers.attention import Attention, Mlp
+from rvl_edge.offline.towers.attention import Attention, Layers, Mlp
 from rvl_edge.offline.towers.card import TextConfig
 
 
@@ -41,27 +41,13 @@ class TextEmbeddings(nn.Module):
         return out
 
 
-class TextLayers(nn.Module):
-    """The blocks, under the name `encoder.layers` of CLIP checkpoints."""
-
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.num_hidden_layers))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, N, width) to (B, N, width)."""
-        for layer in self.layers:
-            tokens = layer(tokens)
-        return tokens
-
-
 class TextTower(nn.Module):
     """Ids -> one vector a text, before the projection (Radford et al. 2021, section 2.4)."""
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.embeddings = TextEmbeddings(config)
-        self.encoder = TextLayers(config)
+        self.encoder = Layers(TextLayer(config) for _ in range(config.num_hidden_layers))
         self.final_layer_norm = nn.LayerNorm(config.hidden_size)
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rvl_edge.offline.towers.attention import Attention, Mlp
+from rvl_edge.offline.towers.attention import Attention, Layers, Mlp
 from rvl_edge.offline.towers.card import VisionConfig
 from rvl_edge.offline.towers.patch_dropout import drop_patches
 from rvl_edge.offline.towers.temporal import TemporalMixer
@@ -66,21 +66,6 @@ class VisionEmbeddings(nn.Module):
         return torch.cat([first, patches], dim=1) + self.position_embedding.weight
 
 
-class Layers(nn.Module):
-    """The blocks, under the name `encoder.layers` of CLIP checkpoints."""
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        kind = SpatioTemporalLayer if config.add_time_attn else SpatialLayer
-        self.layers = nn.ModuleList(kind(config) for _ in range(config.num_hidden_layers))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, N, width) to (B, N, width)."""
-        for layer in self.layers:
-            tokens = layer(tokens)
-        return tokens
-
-
 class VisionTower(nn.Module):
     """Pictures or clips -> one vector each, before the projection (Dosovitskiy et al. 2021)."""
 
@@ -91,7 +76,8 @@ class VisionTower(nn.Module):
         self.columns = config.grid[1]
         self.embeddings = VisionEmbeddings(config)
         self.pre_layrnorm = nn.LayerNorm(config.hidden_size)  # misspelt in every CLIP checkpoint
-        self.encoder = Layers(config)
+        kind = SpatioTemporalLayer if config.add_time_attn else SpatialLayer
+        self.encoder = Layers(kind(config) for _ in range(config.num_hidden_layers))
         self.post_layernorm = nn.LayerNorm(config.hidden_size)
 
     def forward(self, pixels: Tensor) -> Tensor:
