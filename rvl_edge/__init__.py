@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rvl_edge.bundle import Bundle, VerifyReport, verify
     from rvl_edge.errors import BackendError, BundleError, ConfigError, InputError, RvlEdgeError
     from rvl_edge.perceiver import Perceiver
-    from rvl_edge.preprocess import ThermalUnit
+    from rvl_edge.preprocess import DepthUnit, ThermalUnit
     from rvl_edge.refine import ColaSettings
     from rvl_edge.text import UntrainedLabelWarning
     from rvl_edge.types import Label, Modality, Perception, Timing
@@ -34,6 +34,7 @@ _HOMES = {
     "InputError": "errors",
     "RvlEdgeError": "errors",
     "Perceiver": "perceiver",
+    "DepthUnit": "preprocess",
     "ThermalUnit": "preprocess",
     "ColaSettings": "refine",
     "UntrainedLabelWarning": "text",
@@ -49,6 +50,7 @@ __all__ = [
     "BundleError",
     "ColaSettings",
     "ConfigError",
+    "DepthUnit",
     "InputError",
     "Label",
     "Modality",

@@ -18,19 +18,21 @@ from rvl_edge.backends import OnnxRuntimeSession
 from rvl_edge.bundle import Bundle
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
 from rvl_edge.preprocess import (
+    DepthUnit,
     ThermalUnit,
     preprocess_audio,
+    preprocess_depth,
     preprocess_image,
     preprocess_thermal,
     preprocess_video,
 )
-from rvl_edge.preprocess.spec import AudioSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
+from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
 from rvl_edge.refine import ColaSettings, PromptSet
 from rvl_edge.text import Anchors, LabelBank, TextEncoder, Tokenizer, Vocabulary
 from rvl_edge.text.prompts import checked_texts
 from rvl_edge.types import FloatArray, Label, Modality, Perception, Timing
 
-_Spec = TypeVar("_Spec", ImageSpec, ThermalSpec, AudioSpec, VideoSpec)
+_Spec = TypeVar("_Spec", ImageSpec, ThermalSpec, DepthSpec, AudioSpec, VideoSpec)
 
 
 class Perceiver:
@@ -115,6 +117,11 @@ class Perceiver:
         """Perceive a thermal picture; see `preprocess_thermal` for what is accepted."""
         spec = self._spec(Modality.THERMAL, ThermalSpec)
         return self._perceive(Modality.THERMAL, lambda: preprocess_thermal(counts, spec, unit=unit))
+
+    def depth(self, depth: npt.NDArray[Any], *, unit: DepthUnit | str | None = None) -> Perception:
+        """Perceive a depth picture; see `preprocess_depth` for what is accepted."""
+        spec = self._spec(Modality.DEPTH, DepthSpec)
+        return self._perceive(Modality.DEPTH, lambda: preprocess_depth(depth, spec, unit=unit))
 
     def audio(self, pcm: npt.NDArray[Any], *, sample_rate: float) -> Perception:
         """Perceive a sound; see `preprocess_audio` for what is accepted."""

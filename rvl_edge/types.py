@@ -17,6 +17,7 @@ class Modality(str, Enum):
 
     IMAGE = "image"
     THERMAL = "thermal"
+    DEPTH = "depth"
     AUDIO = "audio"
     VIDEO = "video"
 

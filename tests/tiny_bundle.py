@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle of random weights, small enough to build in a test: four senses, text, tokenizer; no torch."""
+"""A bundle of random weights, small enough to build in a test: every sense, text, tokenizer; no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rvl_edge.bundle.manifest import SCHEMA_VERSION, LabelSet, Manifest, SenseEntry, TextEntry
 from rvl_edge.bundle.writing import new_bundle
-from rvl_edge.preprocess.spec import AudioSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
+from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
 from rvl_edge.text.tokenizer import END, START
 from rvl_edge.types import Modality
 
@@ -22,12 +22,14 @@ HALF = (0.5, 0.5, 0.5)
 SPECS: dict[Modality, PreprocessSpec] = {
     Modality.IMAGE: ImageSpec(size=SIZE, mean=HALF, std=HALF),
     Modality.THERMAL: ThermalSpec(size=SIZE, mean=HALF, std=HALF),
+    Modality.DEPTH: DepthSpec(size=SIZE, mean=HALF, std=HALF),
     Modality.AUDIO: AudioSpec(num_mel_bins=32, target_length=64, mean=-4.0, std=4.0),
     Modality.VIDEO: VideoSpec(size=SIZE, mean=HALF, std=HALF, num_frames=4),
 }
 SHAPES = {
     Modality.IMAGE: (3, SIZE, SIZE),
     Modality.THERMAL: (3, SIZE, SIZE),
+    Modality.DEPTH: (3, SIZE, SIZE),
     Modality.AUDIO: (3, 32, 64),
     Modality.VIDEO: (3, 4, SIZE, SIZE),
 }
@@ -39,6 +41,7 @@ LABELS = {
 LABEL_SET = {
     Modality.IMAGE: "objects",
     Modality.THERMAL: "objects",
+    Modality.DEPTH: "objects",
     Modality.AUDIO: "sounds",
     Modality.VIDEO: "motions",
 }

@@ -18,6 +18,7 @@ from rvl_edge.types import Modality
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "manifest.json"
 
+Precision = Literal["float32", "float16", "bfloat16"]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -33,10 +34,20 @@ class FileRef(_Entry):
     size: Annotated[int, Field(ge=0)]
 
 
-class SenseEntry(_Entry):
-    """One encoder: graph `pixel_values` (B, ...) float32 -> `embedding` (B, D) float32 of unit norm."""
+class GraphEntry(_Entry):
+    """An ONNX graph, float32 at its borders (token ids: int64) whatever it computes in.
+
+    `weights` is the one file of external data that the graph may name, for models beyond protobuf's 2 GB.
+    """
 
     graph: FileRef
+    weights: FileRef | None = None
+    precision: Precision = "float32"
+
+
+class SenseEntry(GraphEntry):
+    """One encoder: graph `pixel_values` (B, ...) float32 -> `embedding` (B, D) float32 of unit norm."""
+
     preprocess: PreprocessSpec
     logit_scale: Annotated[float, Field(gt=0, description="multiplies cosines before the softmax")]
     templates: Annotated[tuple[str, ...], Field(min_length=1, description="prompts with one {} each")]
@@ -53,10 +64,9 @@ class SenseEntry(_Entry):
         return 3, spec.size, spec.size
 
 
-class TextEntry(_Entry):
+class TextEntry(GraphEntry):
     """The text tower: `input_ids` (B, context_length) int64 -> `embedding` (B, D) float32 of unit norm."""
 
-    graph: FileRef
     tokenizer: FileRef
     context_length: Annotated[int, Field(ge=4, le=1024)]
 
@@ -84,6 +94,9 @@ class Manifest(_Entry):
         Field(description="every phrase the senses were trained on; others are answered with a warning"),
     ]
     model_card: FileRef
+    reports: Annotated[
+        dict[str, FileRef], Field(description="what was measured of this bundle, such as parity, by name")
+    ] = {}
     provenance: dict[str, str] = Field(description="tool versions, recipe and checkpoint hashes, for people")
 
     @model_validator(mode="after")
@@ -101,10 +114,13 @@ class Manifest(_Entry):
             raise ValueError("two entries name the same file")
         return self
 
-    def graphs(self) -> tuple[FileRef, ...]:
-        """The ONNX files: one a sense, then the text tower's."""
-        return (*(sense.graph for sense in self.senses.values()), self.text.graph)
+    def graphs(self) -> tuple[GraphEntry, ...]:
+        """The ONNX graphs: one a sense, then the text tower's."""
+        return (*self.senses.values(), self.text)
 
     def files(self) -> tuple[FileRef, ...]:
         """Every file the bundle consists of, besides the manifest itself."""
-        return (*self.graphs(), self.text.tokenizer, self.model_card)
+        graphs = [
+            each for entry in self.graphs() for each in (entry.graph, entry.weights) if each is not None
+        ]
+        return (*graphs, self.text.tokenizer, self.model_card, *self.reports.values())

@@ -57,7 +57,7 @@ class Bundle:
     def check(self, reference: FileRef) -> None:
         """Raise if one file is not what the manifest says, or is a graph with weights elsewhere."""
         content = self.read(reference)
-        if reference in self.manifest.graphs():
+        if any(reference == entry.graph for entry in self.manifest.graphs()):
             refuse_external_data(content, reference.path)
 
 

@@ -17,7 +17,8 @@ BundlePath = Annotated[
 DataPath = Annotated[
     Path, typer.Option("--data", envvar="RVL_EDGE_DATA", help="Folder of the labelled sets.")
 ]
-Sense = Literal["image", "thermal", "audio", "video"]  # the values of `Modality`, whose module imports NumPy
+# The values of `Modality`, whose module imports NumPy.
+Sense = Literal["image", "thermal", "depth", "audio", "video"]
 
 
 def _known(senses: list[str] | None) -> list[str] | None:

@@ -86,6 +86,27 @@ class ThermalSpec(PictureSpec):
     invalid_value: float | None = None
 
 
+class DepthSpec(PictureSpec):
+    """Depth picture -> metres cut to [min_depth, max_depth], over max_depth, repeated to (3, size, size).
+
+    Pixels without a measurement (0, negative, NaN, infinity) become `min_depth`, which is what LanguageBind
+    was trained with; a picture with less than `min_valid_fraction` measured pixels is refused.
+    """
+
+    kind: Literal["depth"] = "depth"
+    min_depth: Annotated[float, Field(ge=0, description="metres")] = 0.01
+    max_depth: Annotated[float, Field(gt=0, description="metres")] = 10.0
+    min_valid_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _deepens(self) -> DepthSpec:
+        if not self.min_depth < self.max_depth:
+            raise ValueError(
+                f"min_depth must be less than max_depth, got {self.min_depth} and {self.max_depth}"
+            )
+        return self
+
+
 class AudioSpec(_Spec):
     """PCM -> kaldi log-mel filter bank picture (3, num_mel_bins, target_length) float32, (x - mean) / std.
 
@@ -128,4 +149,6 @@ class VideoSpec(PictureSpec):
     num_frames: Annotated[int, Field(ge=1, le=64)] = 8
 
 
-PreprocessSpec = Annotated[ImageSpec | ThermalSpec | AudioSpec | VideoSpec, Field(discriminator="kind")]
+PreprocessSpec = Annotated[
+    ImageSpec | ThermalSpec | DepthSpec | AudioSpec | VideoSpec, Field(discriminator="kind")
+]

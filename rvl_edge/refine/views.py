@@ -93,6 +93,7 @@ def _rotated(sample: FloatArray, view: FloatArray, random: np.random.Generator) 
 _VARIATIONS: dict[Modality, _View] = {
     Modality.IMAGE: _cropped_and_flipped,
     Modality.THERMAL: _cropped_and_flipped,
+    Modality.DEPTH: _cropped_and_flipped,
     Modality.VIDEO: _cropped,
     Modality.AUDIO: _rotated,
 }

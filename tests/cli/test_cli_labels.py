@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
+from rvl_edge.types import Modality
+
 
 def test_the_list_is_the_manifests(rvl_edge: CommandLine, tiny_bundle: Path) -> None:
     manifest = json.loads((tiny_bundle / "manifest.json").read_text())
@@ -26,7 +28,7 @@ def test_a_trained_label_is_nearest_to_itself_and_a_foreign_one_is_marked(
     assert dog["nearest"][0]["concept"] == "dog"
     assert dog["nearest"][0]["cosine"] == pytest.approx(1.0, abs=1e-5)
     assert readings["image", "forklift"]["trained"] is False
-    assert len(readings) == 2 * 4
+    assert len(readings) == 2 * len(Modality)
 
 
 def test_labels_come_from_a_file_one_a_line(rvl_edge: CommandLine, tiny_bundle: Path, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_sense_that_this_bundle_lacks(own_bundle: Path) -> None:
     manifest = json.loads((own_bundle / "manifest.json").read_text())
     del manifest["senses"]["thermal"]
     (own_bundle / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ConfigError, match="got thermal, expected image, audio, video"):
+    with pytest.raises(ConfigError, match="got thermal, expected image, depth, audio, video"):
         rvl.Perceiver.open(own_bundle, modalities=["image", "thermal"])
 
 

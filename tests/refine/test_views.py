@@ -13,6 +13,7 @@ from rvl_edge.types import Modality
 SHAPES = {
     Modality.IMAGE: (3, 24, 32),
     Modality.THERMAL: (3, 20, 20),
+    Modality.DEPTH: (3, 20, 24),
     Modality.AUDIO: (3, 16, 50),
     Modality.VIDEO: (3, 4, 24, 32),
 }

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.camera_motion import MOTIONS, simulate_motion
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.preprocess import preprocess_audio, preprocess_image, preprocess_thermal, preprocess_video
-from rvl_edge.preprocess.spec import AudioSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
+from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
 from rvl_edge.types import FloatArray
 
 _CLIPS_AT_A_TIME = 256
@@ -61,6 +62,8 @@ def make_trial(samples: Samples, spec: PreprocessSpec) -> Trial:
     if isinstance(spec, AudioSpec):
         inputs = _stack(lambda clip: preprocess_audio(clip, spec, sample_rate=samples.sample_rate), data)
         return Trial(inputs, (Question("sounds", samples.classes, samples.labels),))
+    if isinstance(spec, DepthSpec):
+        raise ConfigError("there is no labelled set of depth pictures", fix="evaluate the other senses")
     motions = np.arange(len(samples)) % len(MOTIONS)
     inputs = _stack(lambda clip: preprocess_video(clip, spec), _clips(samples, motions, spec))
     objects = Question("moving-objects", samples.classes, samples.labels)

@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from rvl_edge.preprocess import (
     AudioSpec,
+    DepthSpec,
     ImageSpec,
     ThermalSpec,
     preprocess_audio,
+    preprocess_depth,
     preprocess_image,
     preprocess_thermal,
     preprocess_video,
@@ -32,6 +34,9 @@ def model_input(spec: PreprocessSpec, random: np.random.Generator) -> FloatArray
         return preprocess_image(_picture(random), spec)
     if isinstance(spec, ThermalSpec):
         return preprocess_thermal(_picture(random)[..., 0], spec)
+    if isinstance(spec, DepthSpec):
+        near = random.uniform(0.2, 2)
+        return preprocess_depth(near + _picture(random)[..., 0].astype(np.float32) / 64, spec)
     return preprocess_video(np.stack([_picture(random) for _ in range(spec.num_frames)]), spec)
 
 

@@ -28,7 +28,7 @@ from rvl_edge.offline.towers import Encoder, EncoderCard, TextCard, TextEncoder,
 from rvl_edge.offline.towers.inheriting import inherit
 from rvl_edge.offline.towers.initialisation import initialise
 from rvl_edge.offline.towers.vocabulary import build_tokenizer
-from rvl_edge.preprocess.spec import AudioSpec, ImageSpec, PreprocessSpec, ThermalSpec
+from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec
 from rvl_edge.text import Tokenizer
 
 TEXT = "text"
@@ -128,4 +128,6 @@ def _feed(spec: PreprocessSpec, samples: Samples, captions: Captions) -> Feed:
         return ThermalFeed(samples, spec, captions)
     if isinstance(spec, AudioSpec):
         return AudioFeed(samples, spec, captions)
+    if isinstance(spec, DepthSpec):
+        raise ConfigError("there is no labelled set of depth pictures", fix="train the other senses")
     return VideoFeed(samples, spec, captions)
