@@ -18,7 +18,7 @@ from rvl_edge.errors import RvlEdgeError
 
 app = typer.Typer(
     name="rvl-edge",
-    help="Embeddings and labels of image, thermal, audio and video from one bundle.",
+    help="Embeddings and labels of image, thermal, depth, audio and video from one bundle.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,7 +42,7 @@ def options(
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Embeddings and labels of image, thermal, audio and video from one bundle."""
+    """Embeddings and labels of image, thermal, depth, audio and video from one bundle."""
     del debug, show_version  # the first is read by `main`, which sees the errors
 
 

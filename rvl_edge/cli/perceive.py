@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from rvl_edge.perceiver import Perceiver
     from rvl_edge.types import FloatArray, Label, Modality, Perception, Timing
 
-Unit = Literal[
-    "agc8", "counts", "centikelvin", "kelvin", "celsius"
-]  # of `ThermalUnit`; its module imports NumPy
+# The values of `ThermalUnit` and `DepthUnit`, whose modules import NumPy.
+Unit = Literal["agc8", "counts", "centikelvin", "kelvin", "celsius", "millimetres", "metres"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,9 @@ def run(
     modality: Annotated[
         Sense | None, typer.Option(help="Read the files as this sense, not the guessed one.")
     ] = None,
-    unit: Annotated[Unit | None, typer.Option(help="What the numbers of a thermal file mean.")] = None,
+    unit: Annotated[
+        Unit | None, typer.Option(help="What the numbers of a thermal or depth file mean.")
+    ] = None,
     labels: Annotated[
         str | None,
         typer.Option(help="'person,forklift', @FILE with one a line, or a label set of the bundle."),
@@ -107,13 +108,14 @@ def _perceive(
 
 
 def _dispatch(perceiver: Perceiver, sample: Sample, unit: Unit | None) -> Perception:
-    from rvl_edge.media import AudioSample, ImageSample, ThermalSample
-    from rvl_edge.preprocess import ThermalUnit
+    from rvl_edge.media import AudioSample, DepthSample, ImageSample, ThermalSample
 
     if isinstance(sample, ImageSample):
         return perceiver.image(sample.rgb)
     if isinstance(sample, ThermalSample):
-        return perceiver.thermal(sample.counts, unit=unit and ThermalUnit(unit))
+        return perceiver.thermal(sample.counts, unit=unit)
+    if isinstance(sample, DepthSample):
+        return perceiver.depth(sample.depth, unit=unit)
     if isinstance(sample, AudioSample):
         return perceiver.audio(sample.pcm, sample_rate=sample.sample_rate)
     return perceiver.video(sample.frames, None if sample.stamps is None else sample.stamps.tolist())

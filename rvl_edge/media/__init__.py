@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from rvl_edge.media.reading import read_sample, thermal_frames
-from rvl_edge.media.samples import AudioSample, ImageSample, Sample, ThermalSample, VideoSample
+from rvl_edge.media.samples import AudioSample, DepthSample, ImageSample, Sample, ThermalSample, VideoSample
 from rvl_edge.media.sound import read_sound
 from rvl_edge.media.video import StampedFrame, read_video, video_frames
 
 __all__ = [
     "AudioSample",
+    "DepthSample",
     "ImageSample",
     "Sample",
     "StampedFrame",

@@ -83,5 +83,5 @@ def to_8_bit(picture: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         "pixels of this type have no white to scale by",
         got=picture.dtype,
         expected="uint8 or uint16",
-        fix="read the file as thermal, or convert it to 8 bits",
+        fix="read the file as thermal or depth, or convert it to 8 bits",
     )

@@ -12,22 +12,23 @@ import numpy.typing as npt
 from rvl_edge.errors import BadEncoding, BadShape, InputError
 from rvl_edge.media.array import is_array, read_array
 from rvl_edge.media.picture import is_picture, read_picture, to_8_bit
-from rvl_edge.media.samples import ImageSample, Sample, ThermalSample, VideoSample
+from rvl_edge.media.samples import DepthSample, ImageSample, Sample, ThermalSample, VideoSample
 from rvl_edge.media.sound import is_sound, read_sound
 from rvl_edge.media.video import read_video
 from rvl_edge.types import Modality
 
 
 def read_sample(path: Path | str, modality: Modality | str | None = None) -> Sample:
-    """Read a picture, thermal picture, sound or video from a file.
+    """Read a colour, thermal or depth picture, a sound or a video from a file.
 
     Without `modality` the sense is guessed: sounds and videos by their first bytes; pictures and arrays are
-    thermal where they have one channel of more than 8 bits, and images otherwise.
+    thermal where they have one channel of more than 8 bits, and images otherwise. Depth is never guessed: its
+    files look like thermal ones.
 
     Args:
         path: a picture, a wav, flac or ogg, a video, or an .npy array of (H, W) or (H, W, C) pixels or
             (T, H, W, 3) frames.
-        modality: read the file as this sense instead, such as an 8-bit thermal picture.
+        modality: read the file as this sense instead, such as depth, or an 8-bit thermal picture.
 
     Raises:
         InputError: no such file, or one that cannot be opened.
@@ -105,6 +106,8 @@ def _from_pixels(pixels: npt.NDArray[Any], wanted: Modality | None) -> Sample:
             expected="(H, W), (H, W, C) or (T, H, W, 3)",
             fix="write sound as wav, which says its rate",
         )
+    if wanted is Modality.DEPTH:
+        return DepthSample(pixels)
     single = pixels.ndim == 2 or pixels.shape[2] == 1
     if wanted is Modality.THERMAL or (wanted is None and single and pixels.dtype != np.uint8):
         return ThermalSample(pixels)

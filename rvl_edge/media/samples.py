@@ -37,6 +37,18 @@ class ThermalSample:
 
 
 @dataclass(frozen=True)
+class DepthSample:
+    """A depth picture; a file does not say its unit.
+
+    Attributes:
+        depth: (H, W) or (H, W, 1), of any type `preprocess_depth` reads.
+    """
+
+    modality: ClassVar[Modality] = Modality.DEPTH
+    depth: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
 class AudioSample:
     """A sound.
 
@@ -64,4 +76,4 @@ class VideoSample:
     stamps: npt.NDArray[np.float64] | None
 
 
-Sample = ImageSample | ThermalSample | AudioSample | VideoSample
+Sample = ImageSample | ThermalSample | DepthSample | AudioSample | VideoSample

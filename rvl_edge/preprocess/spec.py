@@ -89,8 +89,9 @@ class ThermalSpec(PictureSpec):
 class DepthSpec(PictureSpec):
     """Depth picture -> metres cut to [min_depth, max_depth], over max_depth, repeated to (3, size, size).
 
-    Pixels without a measurement (0, negative, NaN, infinity) become `min_depth`, which is what LanguageBind
-    was trained with; a picture with less than `min_valid_fraction` measured pixels is refused.
+    Pixels without a measurement (0, negative, NaN, -inf) become `min_depth`, as LanguageBind's zeros do, and
+    +inf, nothing within reach, becomes `max_depth`; a picture with less than `min_valid_fraction` of pixels
+    that measured something, +inf included, is refused.
     """
 
     kind: Literal["depth"] = "depth"

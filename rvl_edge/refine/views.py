@@ -35,7 +35,7 @@ def make_views(sample: FloatArray, modality: Modality, count: int, seed: int) ->
     a part is kept, rotated in time, and repeated to full length, as preprocessing repeats short clips.
 
     Args:
-        sample: (3, H, W) image or thermal, (3, mel, frames) audio, (3, T, H, W) video; float32.
+        sample: (3, H, W) image, thermal or depth, (3, mel, frames) audio, (3, T, H, W) video; float32.
         modality: the sense it came from.
         count: N, 1 or more.
         seed: decides every view; see `frame_seed`.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import CommandLine
 
-from rvl_edge import Modality, Perceiver, ThermalUnit
+from rvl_edge import DepthUnit, Modality, Perceiver, ThermalUnit
 from rvl_edge.cli.arguments import Sense
 from rvl_edge.cli.perceive import Unit
 
@@ -43,6 +43,21 @@ def test_each_sense_is_perceived_as_the_library_does(
     for each in seen.values():
         assert set(each) == {"file", "modality", "labels", "labels_version", "timing", "embedding"}
         assert set(each["timing"]) == {"preprocess", "encode", "refine", "classify"}
+
+
+def test_depth_is_read_on_demand_in_its_unit(
+    rvl_edge: CommandLine, tiny_bundle: Path, files: dict[str, Path]
+) -> None:
+    tenths = np.load(files["thermal"]) / np.float32(10)  # 2.9 to 3.1 m in millimetres
+    np.save(files["thermal"], tenths)
+    command = ("perceive", files["thermal"], "--modality", "depth", "--bundle", tiny_bundle, "--json")
+    (seen,) = rvl_edge(*command, "--unit", "millimetres").document["seen"]
+    with Perceiver.open(tiny_bundle) as perceiver:
+        expected = perceiver.depth(tenths / 1000)
+    assert seen["modality"] == "depth"
+    assert seen["embedding"] == pytest.approx(expected.embedding.tolist(), abs=1e-6)
+    (refused,) = rvl_edge(*command, "--unit", "kelvin").document["refused"]
+    assert refused["error"]["what"] == "unknown depth unit"
 
 
 def test_labels_of_ones_own_are_ranked_and_marked_as_untrained(
@@ -98,4 +113,4 @@ def test_an_unknown_sense_lists_the_known_ones(rvl_edge: CommandLine, files: dic
 
 def test_the_choices_are_those_of_the_library() -> None:
     assert set(get_args(Sense)) == {sense.value for sense in Modality}
-    assert set(get_args(Unit)) == {unit.value for unit in ThermalUnit}
+    assert set(get_args(Unit)) == {unit.value for unit in (*ThermalUnit, *DepthUnit)}

@@ -87,7 +87,7 @@ def test_the_whole_file_is_read(name: str, tmp_path: Path) -> None:
 
 
 @settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=damaged(), modality=st.sampled_from([None, None, "image", "thermal", "audio", "video"]))
+@given(data=damaged(), modality=st.sampled_from([None, None, "image", "thermal", "depth", "audio", "video"]))
 def test_damaged_files(tmp_path: Path, data: bytes, modality: str | None) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever a sensor sends, preprocessing returns a right input or raises InputError: 10,000 samples."""
+"""Whatever a sensor sends, preprocessing returns a right input or raises InputError: 12,000 samples."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from rvl_edge.errors import InputError
 from rvl_edge.preprocess import (
     AudioSpec,
+    DepthSpec,
+    DepthUnit,
     ImageSpec,
     ThermalSpec,
     ThermalUnit,
     VideoSpec,
     preprocess_audio,
+    preprocess_depth,
     preprocess_image,
     preprocess_thermal,
     preprocess_video,
@@ -136,6 +139,29 @@ def thermal_specs(draw: st.DrawFn) -> ThermalSpec:
 )
 def test_thermal_pictures(field: npt.NDArray[Any], spec: ThermalSpec, unit: ThermalUnit | str | None) -> None:
     check(lambda: preprocess_thermal(field, spec, unit=unit), (3, spec.size, spec.size))
+
+
+@st.composite
+def depth_specs(draw: st.DrawFn) -> DepthSpec:
+    low = draw(st.sampled_from([0.0, 0.01, 0.5]))
+    return DepthSpec.model_validate(
+        {
+            **draw(picture_numbers()),
+            "min_depth": low,
+            "max_depth": low + draw(st.floats(1e-3, 1e6)),
+            "min_valid_fraction": draw(st.sampled_from([0.0, 0.5, 1.0])),
+        }
+    )
+
+
+@examples(2000)
+@given(
+    field=pictures(["<u2", ">u2", "<f4", ">f4", "<f8"], [1, 1, 3]),
+    spec=depth_specs(),
+    unit=st.none() | st.sampled_from([*DepthUnit, "feet"]),
+)
+def test_depth_pictures(field: npt.NDArray[Any], spec: DepthSpec, unit: DepthUnit | str | None) -> None:
+    check(lambda: preprocess_depth(field, spec, unit=unit), (3, spec.size, spec.size))
 
 
 lengths, channels, sides = st.integers(0, 6000), st.integers(1, 3), st.integers(1, 20)

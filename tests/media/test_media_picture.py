@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from rvl_edge.errors import BadEncoding
-from rvl_edge.media import ImageSample, ThermalSample, read_sample
+from rvl_edge.media import DepthSample, ImageSample, ThermalSample, read_sample
 
 
 def noise(*shape: int, dtype: Any = np.uint8) -> npt.NDArray[Any]:
@@ -51,6 +51,19 @@ def test_16_bit_grey_is_thermal_and_an_image_on_demand(tmp_path: Path, suffix: s
     image = read_sample(path, "image")
     assert isinstance(image, ImageSample)
     np.testing.assert_array_equal(image.rgb, np.rint(counts / 65535 * 255))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "npy"])
+def test_depth_is_read_on_demand_as_it_was_written(tmp_path: Path, suffix: str) -> None:
+    millimetres = noise(40, 50, dtype=np.uint16)
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "npy":
+        np.save(path, millimetres)
+    else:
+        write_picture(path, millimetres)
+    sample = read_sample(path, "depth")
+    assert isinstance(sample, DepthSample)
+    np.testing.assert_array_equal(sample.depth, millimetres)
 
 
 def test_8_bit_grey_is_an_image_and_thermal_on_demand(tmp_path: Path) -> None:
@@ -98,3 +111,12 @@ def test_truncated_picture_is_refused(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(BadEncoding):
         read_sample(path)
+
+
+@pytest.mark.parametrize("kept", [0.99, 0.5, 0.1])
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_truncated_depth_is_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    path = write_picture(tmp_path / f"a.{suffix}", noise(100, 100, dtype=np.uint16))
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(BadEncoding):
+        read_sample(path, "depth")
