@@ -6,13 +6,13 @@ from __future__ import annotations
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_cards import image_card, randomised, video_card
+from small_cards import image_card, randomised, video_card, vision_config
 
 from rvl_edge.offline.towers import Encoder
 from rvl_edge.offline.towers.inheriting import inherit
 from rvl_edge.offline.towers.initialisation import initialise, sinusoids
 from rvl_edge.offline.towers.patch_dropout import drop_patches
-from rvl_edge.offline.towers.temporal import TemporalMixer
+from rvl_edge.offline.towers.temporal import SpatioTemporalBlock
 
 WIDTH, HEADS, FRAMES = 8, 2, 3
 
@@ -24,7 +24,9 @@ def _normed(x: torch.Tensor, layer: torch.nn.LayerNorm) -> torch.Tensor:
 
 def test_a_token_attends_to_itself_in_the_other_frames_and_keeps_the_time_embedding() -> None:
     torch.manual_seed(0)
-    mixer = TemporalMixer(WIDTH, HEADS, FRAMES)
+    mixer = SpatioTemporalBlock(
+        vision_config(hidden_size=WIDTH, num_attention_heads=HEADS, num_frames=FRAMES, add_time_attn=True)
+    )
     for parameter in mixer.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     clips, tokens = 2, 5
@@ -69,7 +71,7 @@ def test_a_clip_tower_starts_as_the_image_tower() -> None:
     initialise(image)
     inherit(video, image)
     for module in video.modules():
-        if isinstance(module, TemporalMixer):
+        if isinstance(module, SpatioTemporalBlock):
             torch.nn.init.zeros_(module.temporal_embedding)
     picture = torch.randn(2, 3, 16, 16)
     with torch.no_grad():

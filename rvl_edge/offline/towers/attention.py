@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attention and MLP with the names and shapes that CLIP checkpoints use."""
+"""Transformer blocks with the names and shapes that CLIP checkpoints use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from rvl_edge.offline.towers.card import Activation, TransformerConfig
 
 
 class Attention(nn.Module):
@@ -40,16 +42,47 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two linear layers with the exact (erf) GELU between them."""
+    """Two linear layers with the exact (erf) GELU between them, or with OpenAI's approximation of it."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, activation: Activation) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
+        self.activation = _ACTIVATIONS[activation]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map (..., width) to (..., width)."""
-        out: Tensor = self.fc2(functional.gelu(self.fc1(tokens)))
+        out: Tensor = self.fc2(self.activation(self.fc1(tokens)))
+        return out
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """GELU as x * sigmoid(1.702 x) (Hendrycks & Gimpel 2016, section 2), as in OpenAI's CLIP."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,
+    "quick_gelu": quick_gelu,
+}
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block (Radford et al. 2021); `causal` hides the tokens to the right."""
+
+    def __init__(self, config: TransformerConfig, *, causal: bool = False) -> None:
+        super().__init__()
+        width, eps = config.hidden_size, config.layer_norm_eps
+        self.causal = causal
+        self.self_attn = Attention(width, config.num_attention_heads)
+        self.layer_norm1 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width, config.intermediate_size, config.hidden_act)
+        self.layer_norm2 = nn.LayerNorm(width, eps=eps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (B, N, width) to (B, N, width)."""
+        tokens = tokens + self.self_attn(self.layer_norm1(tokens), causal=self.causal)
+        out: Tensor = tokens + self.mlp(self.layer_norm2(tokens))
         return out
 
 

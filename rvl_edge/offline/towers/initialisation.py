@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rvl_edge.offline.towers.attention import Attention, Mlp
 from rvl_edge.offline.towers.encoders import Encoder, TextEncoder
-from rvl_edge.offline.towers.temporal import TemporalMixer
+from rvl_edge.offline.towers.temporal import SpatioTemporalBlock
 
 _QUERY_KEY = (0.7, 0.7)  # alpha, beta of section 4 of the paper, for CIFAR-sized sets
 _VALUE_OUT = (0.4, 0.4)
@@ -48,7 +48,7 @@ def initialise(encoder: Encoder | TextEncoder) -> None:
 def still_frames(encoder: Encoder) -> None:
     """Make attention over frames add nothing: a clip tower starts as the picture tower it came from."""
     for module in encoder.modules():
-        if isinstance(module, TemporalMixer):
+        if isinstance(module, SpatioTemporalBlock):
             nn.init.normal_(module.temporal_embedding, std=_TIME_SCALE)
             nn.init.zeros_(module.temporal_attn.out_proj.weight)
             nn.init.zeros_(module.temporal_attn.out_proj.bias)

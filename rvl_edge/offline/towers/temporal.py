@@ -6,24 +6,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rvl_edge.offline.towers.attention import Attention
+from rvl_edge.offline.towers.attention import Attention, Block
+from rvl_edge.offline.towers.card import VisionConfig
 
 
-class TemporalMixer(nn.Module):
+class SpatioTemporalBlock(Block):
     """Each spatial token attends to itself in the other frames (LanguageBind, Zhu et al. 2024, section 3.1).
 
-    The temporal embedding is added to the residual stream and stays there. The submodules keep the names that
-    LanguageBind gives them inside a layer, so a block that inherits from this one has the checkpoint's keys.
+    The temporal embedding is added to the residual stream and stays there. A block over the tokens of each
+    frame follows, under the names that LanguageBind gives both.
     """
 
-    def __init__(self, width: int, heads: int, frames: int) -> None:
-        super().__init__()
-        self.temporal_embedding = nn.Parameter(torch.zeros(1, frames, width))
-        self.temporal_layer_norm1 = nn.LayerNorm(width)
-        self.temporal_attn = Attention(width, heads)
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__(config)
+        width = config.hidden_size
+        self.temporal_embedding = nn.Parameter(torch.zeros(1, config.num_frames, width))
+        self.temporal_layer_norm1 = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.temporal_attn = Attention(width, config.num_attention_heads)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (B * T, N, width), frames of one clip side by side, to the same shape."""
+        return super().forward(self.mix_frames(tokens))
 
     def mix_frames(self, tokens: Tensor) -> Tensor:
-        """Map (B * T, N, width), frames of one clip side by side, to the same shape."""
+        """The part of `forward` that looks across frames."""
         _, frames, width = self.temporal_embedding.shape
         count = tokens.shape[1]
         over_time = tokens.view(-1, frames, count, width).transpose(1, 2).reshape(-1, frames, width)

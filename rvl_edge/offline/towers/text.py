@@ -6,25 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rvl_edge.offline.towers.attention import Attention, Layers, Mlp
+from rvl_edge.offline.towers.attention import Block, Layers
 from rvl_edge.offline.towers.card import TextConfig
-
-
-class TextLayer(nn.Module):
-    """Pre-norm transformer block in which a token sees those before it."""
-
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self.self_attn = Attention(config.hidden_size, config.num_attention_heads)
-        self.layer_norm1 = nn.LayerNorm(config.hidden_size)
-        self.mlp = Mlp(config.hidden_size, config.intermediate_size)
-        self.layer_norm2 = nn.LayerNorm(config.hidden_size)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, N, width) to (B, N, width)."""
-        tokens = tokens + self.self_attn(self.layer_norm1(tokens), causal=True)
-        out: Tensor = tokens + self.mlp(self.layer_norm2(tokens))
-        return out
 
 
 class TextEmbeddings(nn.Module):
@@ -47,8 +30,8 @@ class TextTower(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.embeddings = TextEmbeddings(config)
-        self.encoder = Layers(TextLayer(config) for _ in range(config.num_hidden_layers))
-        self.final_layer_norm = nn.LayerNorm(config.hidden_size)
+        self.encoder = Layers(Block(config, causal=True) for _ in range(config.num_hidden_layers))
+        self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map (B, N) int64 to (B, width), the token at the first of the largest ids: the text's end."""

@@ -6,45 +6,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rvl_edge.offline.towers.attention import Attention, Layers, Mlp
+from rvl_edge.offline.towers.attention import Block, Layers
 from rvl_edge.offline.towers.card import VisionConfig
 from rvl_edge.offline.towers.patch_dropout import drop_patches
-from rvl_edge.offline.towers.temporal import TemporalMixer
-
-
-class SpatialLayer(nn.Module):
-    """Pre-norm transformer block over the tokens of one picture."""
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        self.self_attn = Attention(config.hidden_size, config.num_attention_heads)
-        self.layer_norm1 = nn.LayerNorm(config.hidden_size)
-        self.mlp = Mlp(config.hidden_size, config.intermediate_size)
-        self.layer_norm2 = nn.LayerNorm(config.hidden_size)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, N, width) to (B, N, width)."""
-        tokens = tokens + self.self_attn(self.layer_norm1(tokens))
-        out: Tensor = tokens + self.mlp(self.layer_norm2(tokens))
-        return out
-
-
-class SpatioTemporalLayer(TemporalMixer):
-    """`SpatialLayer` after attention over the frames."""
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__(config.hidden_size, config.num_attention_heads, config.num_frames)
-        self.self_attn = Attention(config.hidden_size, config.num_attention_heads)
-        self.layer_norm1 = nn.LayerNorm(config.hidden_size)
-        self.mlp = Mlp(config.hidden_size, config.intermediate_size)
-        self.layer_norm2 = nn.LayerNorm(config.hidden_size)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B * T, N, width) to (B * T, N, width)."""
-        tokens = self.mix_frames(tokens)
-        tokens = tokens + self.self_attn(self.layer_norm1(tokens))
-        out: Tensor = tokens + self.mlp(self.layer_norm2(tokens))
-        return out
+from rvl_edge.offline.towers.temporal import SpatioTemporalBlock
 
 
 class VisionEmbeddings(nn.Module):
@@ -53,17 +18,37 @@ class VisionEmbeddings(nn.Module):
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         rows, columns = config.grid
-        self.class_embedding = nn.Parameter(torch.zeros(config.hidden_size))
-        self.patch_embedding = nn.Conv2d(
-            3, config.hidden_size, config.patch_size, config.patch_size, bias=False
-        )
-        self.position_embedding = nn.Embedding(rows * columns + 1, config.hidden_size)
+        width, patch = config.hidden_size, config.patch_size
+        self.class_embedding = nn.Parameter(torch.zeros(width))
+        self.patch_embedding: nn.Conv2d | nn.Conv3d = nn.Conv2d(3, width, patch, patch, bias=False)
+        self.position_embedding = nn.Embedding(rows * columns + 1, width)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, 1 + patches, width)."""
         patches = self.patch_embedding(pictures).flatten(2).transpose(1, 2)
         first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         return torch.cat([first, patches], dim=1) + self.position_embedding.weight
+
+
+class FrameEmbeddings(VisionEmbeddings):
+    """LanguageBind's video V1.5: every frame of a clip has a class token of its own.
+
+    The patch kernel has an axis for time, of length one: still one picture at a time.
+    """
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__(config)
+        width, patch = config.hidden_size, config.patch_size
+        self.class_embedding = nn.Parameter(torch.zeros(config.num_frames, width))
+        self.patch_embedding = nn.Conv3d(3, width, (1, patch, patch), (1, patch, patch), bias=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Map (B * T, 3, H, W), frames of one clip side by side, to (B * T, 1 + patches, width)."""
+        patches = self.patch_embedding(pictures[:, :, None]).flatten(2).transpose(1, 2)
+        frames, width = self.class_embedding.shape
+        clips = patches.view(-1, frames, *patches.shape[1:])
+        first = self.class_embedding.to(patches.dtype)[:, None].expand(clips.shape[0], frames, 1, width)
+        return (torch.cat([first, clips], dim=2) + self.position_embedding.weight).flatten(0, 1)
 
 
 class VisionTower(nn.Module):
@@ -74,11 +59,12 @@ class VisionTower(nn.Module):
         self.patch_dropout = config.patch_dropout
         self.frames = config.num_frames
         self.columns = config.grid[1]
-        self.embeddings = VisionEmbeddings(config)
-        self.pre_layrnorm = nn.LayerNorm(config.hidden_size)  # misspelt in every CLIP checkpoint
-        kind = SpatioTemporalLayer if config.add_time_attn else SpatialLayer
+        width, eps = config.hidden_size, config.layer_norm_eps
+        self.embeddings = (FrameEmbeddings if config.clip_type == "vl_new" else VisionEmbeddings)(config)
+        self.pre_layrnorm = nn.LayerNorm(width, eps=eps)  # misspelt in every CLIP checkpoint
+        kind = SpatioTemporalBlock if config.add_time_attn else Block
         self.encoder = Layers(kind(config) for _ in range(config.num_hidden_layers))
-        self.post_layernorm = nn.LayerNorm(config.hidden_size)
+        self.post_layernorm = nn.LayerNorm(width, eps=eps)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map (B, 3, H, W), or (B, 3, T, H, W) for clips, to (B, width)."""
