@@ -6,12 +6,16 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from rvl_edge.bundle.manifest import FileRef
 from rvl_edge.errors import BundleError, HashMismatch, UnsafePath
 
 _RESTORE = "get the bundle again from where it came, or export it again with `rvl-edge export`"
+_PIECE = 1 << 20  # bytes hashed at a time
 
 
 def read_verified(root: Path, reference: FileRef) -> bytes:
@@ -25,13 +29,55 @@ def read_verified(root: Path, reference: FileRef) -> bytes:
         HashMismatch: the file is missing, of another size, or of other content.
         BundleError: the system does not let it be read.
     """
+    with _opened(root, reference) as file:
+        content = file.read(reference.size)
+    _compare(hashlib.sha256(content).hexdigest(), reference)
+    return content
+
+
+def check_file(root: Path, reference: FileRef, *, content: bool) -> None:
+    """Raise what `read_verified` would, without holding the file in memory.
+
+    Args:
+        root: the bundle's folder.
+        reference: the file.
+        content: whether to read it through; otherwise only path, kind and size are checked.
+    """
+    with _opened(root, reference) as file:
+        if content:
+            _compare(hash_file(file), reference)
+
+
+def hash_file(file: BinaryIO) -> str:
+    """SHA-256 of what is left in an open file, a piece at a time."""
+    digest = hashlib.sha256()
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _opened(root: Path, reference: FileRef) -> Iterator[BinaryIO]:
     path = _inside(root, reference.path)
     try:
-        content = _read(path, reference)
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UnsafePath(f"{reference.path} is no regular file", fix=_RESTORE)
+            if status.st_size != reference.size:
+                raise HashMismatch(
+                    f"{reference.path} has another size than the manifest says",
+                    got=f"{status.st_size} bytes",
+                    expected=f"{reference.size} bytes",
+                    fix=_RESTORE,
+                )
+            yield file
     except OSError as error:
         fix = "check the file's permissions and the disk"
         raise BundleError(f"{reference.path} cannot be read", got=error, fix=fix) from None
-    digest = hashlib.sha256(content).hexdigest()
+
+
+def _compare(digest: str, reference: FileRef) -> None:
     if digest != reference.sha256:
         raise HashMismatch(
             f"{reference.path} is not the file the manifest was written for",
@@ -39,22 +85,6 @@ def read_verified(root: Path, reference: FileRef) -> bytes:
             expected=reference.sha256,
             fix=_RESTORE,
         )
-    return content
-
-
-def _read(path: Path, reference: FileRef) -> bytes:
-    with open(path, "rb", opener=_without_waiting) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise UnsafePath(f"{reference.path} is no regular file", fix=_RESTORE)
-        if status.st_size != reference.size:
-            raise HashMismatch(
-                f"{reference.path} has another size than the manifest says",
-                got=f"{status.st_size} bytes",
-                expected=f"{reference.size} bytes",
-                fix=_RESTORE,
-            )
-        return file.read(reference.size)
 
 
 def _without_waiting(path: str, flags: int) -> int:

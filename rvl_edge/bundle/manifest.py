@@ -26,6 +26,11 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
+def weights_path(graph: str) -> str:
+    """Where the external data of a graph lies, if it has any."""
+    return f"{graph}.data"
+
+
 class FileRef(_Entry):
     """A file of the bundle: POSIX path below its folder, SHA-256 of its bytes, size in bytes."""
 
@@ -37,12 +42,19 @@ class FileRef(_Entry):
 class GraphEntry(_Entry):
     """An ONNX graph, float32 at its borders (token ids: int64) whatever it computes in.
 
-    `weights` is the one file of external data that the graph may name, for models beyond protobuf's 2 GB.
+    `weights` is the one file of external data that the graph may name, for models beyond protobuf's 2 GB. It
+    lies beside the graph and is called like it, with `.data` appended.
     """
 
     graph: FileRef
     weights: FileRef | None = None
     precision: Precision = "float32"
+
+    @model_validator(mode="after")
+    def _weights_lie_beside(self) -> GraphEntry:
+        if self.weights is not None and self.weights.path != weights_path(self.graph.path):
+            raise ValueError(f"weights must be {weights_path(self.graph.path)!r}, got {self.weights.path!r}")
+        return self
 
 
 class SenseEntry(GraphEntry):
@@ -93,6 +105,9 @@ class Manifest(_Entry):
         dict[str, tuple[Modality, ...]],
         Field(description="every phrase the senses were trained on; others are answered with a warning"),
     ]
+    open_vocabulary: Annotated[
+        bool, Field(description="trained on free text: no phrase is answered with a warning")
+    ] = False
     model_card: FileRef
     reports: Annotated[
         dict[str, FileRef], Field(description="what was measured of this bundle, such as parity, by name")

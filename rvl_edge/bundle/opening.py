@@ -10,13 +10,22 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rvl_edge._validation import complaints
-from rvl_edge.bundle.external_data import refuse_external_data
-from rvl_edge.bundle.files import read_verified
-from rvl_edge.bundle.manifest import MANIFEST_NAME, SCHEMA_VERSION, FileRef, Manifest
+from rvl_edge.bundle.external_data import check_external_data
+from rvl_edge.bundle.files import check_file, read_verified
+from rvl_edge.bundle.manifest import MANIFEST_NAME, SCHEMA_VERSION, FileRef, GraphEntry, Manifest
 from rvl_edge.errors import BundleError, BundleNotFound, ManifestInvalid
 
 DEFAULT_BUNDLE = Path(__file__).parent / "default"
 _MAX_MANIFEST = 16 << 20  # bytes; a hundred times what 10,000 labels need
+_HASHED_ON_OPENING = 64 << 20  # bytes; hashing this much takes less time than anyone notices
+
+
+@dataclass(frozen=True)
+class GraphFiles:
+    """The verified bytes of a graph, and of its external data if it has any."""
+
+    graph: bytes
+    weights: bytes | None
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,10 @@ class Bundle:
 
     @classmethod
     def open(cls, path: str | Path | None = None) -> Bundle:
-        """Check a bundle: schema, paths, sizes, SHA-256, and that every graph is one file.
+        """Check a bundle: schema, paths and sizes, SHA-256, and that no graph reads a file but its own.
+
+        Files of more than 64 MiB are hashed once, by `read` or `load`, before anything parses them: a robot
+        does not wait for the encoders that it never loads. `rvl-edge verify` hashes all.
 
         Args:
             path: the folder, or its manifest.json; None is the bundle embedded in the package.
@@ -47,18 +59,29 @@ class Bundle:
         root = locate(path)
         bundle = cls(root, read_manifest(root))
         for reference in bundle.manifest.files():
-            bundle.check(reference)
+            if reference.size > _HASHED_ON_OPENING:
+                check_file(root, reference, content=False)
+            else:
+                bundle.check(reference)
         return bundle
 
     def read(self, reference: FileRef) -> bytes:
         """The verified bytes of one file; see `rvl_edge.bundle.files.read_verified`."""
         return read_verified(self.root, reference)
 
+    def load(self, entry: GraphEntry) -> GraphFiles:
+        """The verified bytes of one graph, which refers to no file but its own; raises as `open`."""
+        graph = self.read(entry.graph)
+        check_external_data(graph, entry.graph.path, entry.weights)
+        return GraphFiles(graph, None if entry.weights is None else self.read(entry.weights))
+
     def check(self, reference: FileRef) -> None:
-        """Raise if one file is not what the manifest says, or is a graph with weights elsewhere."""
-        content = self.read(reference)
-        if any(reference == entry.graph for entry in self.manifest.graphs()):
-            refuse_external_data(content, reference.path)
+        """Raise if one file is not what the manifest says, or is a graph that reads others than its own."""
+        for entry in self.manifest.graphs():
+            if reference == entry.graph:
+                check_external_data(self.read(reference), reference.path, entry.weights)
+                return
+        check_file(self.root, reference, content=True)
 
 
 def locate(path: str | Path | None) -> Path:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rvl_edge._files import folder_atomic
+from rvl_edge.bundle.files import hash_file
 from rvl_edge.bundle.manifest import MANIFEST_NAME, FileRef, Manifest
 from rvl_edge.bundle.opening import Bundle
 from rvl_edge.errors import BundleError
@@ -20,11 +21,20 @@ class BundleWriter:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def add(self, name: str, content: bytes) -> FileRef:
-        """Write one file below the bundle's folder; returns the manifest's entry for it."""
+    def path(self, name: str) -> Path:
+        """Where to write a file that is too large to be held; `adopt` it after."""
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        return path
+
+    def adopt(self, name: str) -> FileRef:
+        """The manifest's entry for a file that was written at `path(name)`."""
+        with self.path(name).open("rb") as file:
+            return FileRef(path=name, sha256=hash_file(file), size=file.tell())
+
+    def add(self, name: str, content: bytes) -> FileRef:
+        """Write one file below the bundle's folder; returns the manifest's entry for it."""
+        self.path(name).write_bytes(content)
         return FileRef(path=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
     def finish(self, manifest: Manifest) -> None:
@@ -43,7 +53,7 @@ def new_bundle(path: Path) -> Iterator[BundleWriter]:
 
     Raises:
         BundleError: `path` holds something that is no bundle, which is not overwritten; or the block ended
-            without a call of `finish`.
+            without a call of `finish`; or the disk is full or not writable.
     """
     if (
         path.exists()
@@ -55,7 +65,16 @@ def new_bundle(path: Path) -> Iterator[BundleWriter]:
             got=path,
             fix="name a new folder, or remove this one yourself",
         )
-    with folder_atomic(path) as root:
-        yield BundleWriter(root)
-        if not (root / MANIFEST_NAME).is_file():
-            raise BundleError("the bundle was left without a manifest", got=path, fix="call finish(manifest)")
+    try:
+        with folder_atomic(path) as root:
+            yield BundleWriter(root)
+            if not (root / MANIFEST_NAME).is_file():
+                raise BundleError(
+                    "the bundle was left without a manifest", got=path, fix="call finish(manifest)"
+                )
+    except OSError as error:
+        raise BundleError(
+            "the bundle cannot be written",
+            got=error,
+            fix=f"make room, or give a folder to write in; {path} is as it was",
+        ) from error

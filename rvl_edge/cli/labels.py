@@ -76,7 +76,12 @@ def _list(path: BundlePath, as_json: bool) -> None:
         title=f"{manifest.name} {manifest.version}",
     )
     print_table(
-        ("sense", "concepts it was trained on; others are answered with a warning"),
+        (
+            "sense",
+            "concepts of its label sets; it was trained on free text"
+            if manifest.open_vocabulary
+            else "concepts it was trained on; others are answered with a warning",
+        ),
         (
             (str(sense), ", ".join(name for name, senses in manifest.concepts.items() if sense in senses))
             for sense in manifest.senses
@@ -115,7 +120,7 @@ def _read(perceiver: Perceiver, sense: Modality, labels: tuple[str, ...]) -> lis
 
     manifest = perceiver.bundle.manifest
     known = tuple(name for name, senses in manifest.concepts.items() if sense in senses)
-    trained = frozenset(name.casefold() for name in known)
+    trained = None if manifest.open_vocabulary else frozenset(name.casefold() for name in known)
     templates = manifest.senses[sense].templates
     asked, concepts = (
         make_anchors(names, templates, embed=perceiver.embed_text, trained=trained, version=0)

@@ -61,7 +61,7 @@ def make_anchors(
     templates: Sequence[str],
     *,
     embed: Callable[[Sequence[str]], FloatArray],
-    trained: Collection[str],
+    trained: Collection[str] | None,
     version: int,
 ) -> Anchors:
     """Embed a label set.
@@ -70,7 +70,7 @@ def make_anchors(
         labels: 1 to 10,000 different names.
         templates: prompts with one {} each.
         embed: texts -> (N, D) float32 of unit norm.
-        trained: case-folded phrases the sense was trained on.
+        trained: case-folded phrases the sense was trained on; None where that was any text.
         version: version of the result.
 
     Raises:
@@ -88,5 +88,5 @@ def make_anchors(
     matrix = mean / norms
     for array in (embedded, matrix):
         array.flags.writeable = False
-    untrained = tuple(name for name in names if name.casefold() not in trained)
+    untrained = tuple(name for name in names if trained is not None and name.casefold() not in trained)
     return Anchors(version, names, forms, embedded, matrix, untrained)

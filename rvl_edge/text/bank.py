@@ -21,12 +21,12 @@ class Vocabulary:
     Attributes:
         labels: names in force when the bundle is opened.
         templates: prompts used unless others are given.
-        trained: case-folded phrases its encoder was trained on.
+        trained: case-folded phrases its encoder was trained on; None where that was any text.
     """
 
     labels: tuple[str, ...]
     templates: tuple[str, ...]
-    trained: frozenset[str]
+    trained: frozenset[str] | None
 
     @classmethod
     def of(cls, manifest: Manifest, modality: Modality) -> Vocabulary:
@@ -35,7 +35,11 @@ class Vocabulary:
         trained = frozenset(
             name.casefold() for name, senses in manifest.concepts.items() if modality in senses
         )
-        return cls(manifest.label_sets[sense.label_set].labels, sense.templates, trained)
+        return cls(
+            manifest.label_sets[sense.label_set].labels,
+            sense.templates,
+            None if manifest.open_vocabulary else trained,
+        )
 
 
 class LabelBank:

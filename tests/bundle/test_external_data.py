@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from rvl_edge.bundle.external_data import refuse_external_data
+from rvl_edge.bundle.external_data import check_external_data
 from rvl_edge.errors import BundleError, UnsafePath
 
 FLOAT = TensorProto.FLOAT
@@ -123,7 +123,7 @@ def in_training() -> onnx.ModelProto:
 )
 def test_finds_external_data_wherever_a_tensor_can_be(make: Callable[[], onnx.ModelProto]) -> None:
     with pytest.raises(UnsafePath, match=r"graphs/x\.onnx"):
-        refuse_external_data(make().SerializeToString(), "graphs/x.onnx")
+        check_external_data(make().SerializeToString(), "graphs/x.onnx", None)
 
 
 def test_location_without_flag_and_flag_without_location() -> None:
@@ -132,7 +132,9 @@ def test_location_without_flag_and_flag_without_location() -> None:
     location.ClearField("data_location")
     for tensor in (flag, location):
         with pytest.raises(UnsafePath):
-            refuse_external_data(helper.make_model(graph(initializer=(tensor,))).SerializeToString(), "x")
+            check_external_data(
+                helper.make_model(graph(initializer=(tensor,))).SerializeToString(), "x", None
+            )
 
 
 def test_file_saved_by_onnx_with_external_data(tmp_path: Path) -> None:
@@ -141,20 +143,20 @@ def test_file_saved_by_onnx_with_external_data(tmp_path: Path) -> None:
         model, tmp_path / "x.onnx", save_as_external_data=True, size_threshold=0, convert_attribute=True
     )
     with pytest.raises(UnsafePath):
-        refuse_external_data((tmp_path / "x.onnx").read_bytes(), "x")
+        check_external_data((tmp_path / "x.onnx").read_bytes(), "x", None)
 
 
 def test_accepts_sound_models() -> None:
     explicit = helper.make_tensor("w", FLOAT, [2], [1.0, 2.0])
     explicit.data_location = TensorProto.DEFAULT
-    refuse_external_data(helper.make_model(graph(constant(explicit))).SerializeToString(), "x")
-    refuse_external_data(SOUND, "x")
+    check_external_data(helper.make_model(graph(constant(explicit))).SerializeToString(), "x", None)
+    check_external_data(SOUND, "x", None)
 
 
 def test_weights_that_look_like_external_data_are_only_weights() -> None:
     bait = np.frombuffer(outside().SerializeToString().ljust(64, b"\0"), np.float32)
     tensor = numpy_helper.from_array(bait, "w")
-    refuse_external_data(helper.make_model(graph(initializer=(tensor,))).SerializeToString(), "x")
+    check_external_data(helper.make_model(graph(initializer=(tensor,))).SerializeToString(), "x", None)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_weights_that_look_like_external_data_are_only_weights() -> None:
 )
 def test_what_is_no_onnx_model(content: bytes) -> None:
     with pytest.raises(BundleError):
-        refuse_external_data(content, "x")
+        check_external_data(content, "x", None)
 
 
 @settings(max_examples=300, deadline=None)
@@ -171,7 +173,7 @@ def test_damage_never_hides_external_data(at: int, value: int, cut: bool) -> Non
     """Whatever the walk accepts, protobuf's own parser must not find external data in."""
     damaged = SOUND[:at] if cut else SOUND[:at] + bytes([value]) + SOUND[at + 1 :]
     try:
-        refuse_external_data(damaged, "x")
+        check_external_data(damaged, "x", None)
     except BundleError:
         return
     try:
