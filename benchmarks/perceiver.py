@@ -16,7 +16,7 @@ import onnxruntime as ort
 
 import rvl_edge as rvl
 from rvl_edge import preprocess as pre
-from rvl_edge.backends import OnnxRuntimeSession
+from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
 
 
 def plain_runtime(graph: bytes) -> ort.InferenceSession:

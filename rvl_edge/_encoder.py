@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import threading
 
-from rvl_edge.backends import OnnxRuntimeSession, Session
+from rvl_edge.backends import Session, open_session
 from rvl_edge.bundle import Bundle
+from rvl_edge.bundle.manifest import GraphEntry
 from rvl_edge.errors import BackendError
 from rvl_edge.types import FloatArray, Modality
 
@@ -17,14 +18,15 @@ class SenseEncoder:
     Args:
         bundle: where the graph is.
         modality: the sense; must be in the bundle.
-        threads: as `OnnxRuntimeSession`.
+        threads, backend: as `open_session`.
     """
 
-    def __init__(self, bundle: Bundle, modality: Modality, threads: int | None) -> None:
+    def __init__(self, bundle: Bundle, modality: Modality, threads: int | None, backend: str) -> None:
         self.modality = modality
         self.entry = bundle.manifest.senses[modality]
         self._bundle = bundle
         self._threads = threads
+        self._backend = backend
         self._session: Session | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -55,19 +57,25 @@ class SenseEncoder:
         return self._session
 
     def _load(self) -> Session:
-        graph = self.entry.graph
-        session = OnnxRuntimeSession(
-            self._bundle.read(graph),
-            name=graph.path,
-            dim=self._bundle.manifest.embedding_dim,
-            threads=self._threads,
-        )
+        session = load_graph(self._bundle, self.entry, self._threads, self._backend)
         expected = (None, *self.entry.input_shape)
         if session.io.input.shape != expected:
             raise BackendError(
-                f"{graph.path} and its preprocessing disagree",
+                f"{self.entry.graph.path} and its preprocessing disagree",
                 got=session.io.input.shape,
                 expected=expected,
                 fix="export the bundle again",
             )
         return session
+
+
+def load_graph(bundle: Bundle, entry: GraphEntry, threads: int | None, backend: str) -> Session:
+    """Open one graph of a bundle; see `open_session`."""
+    return open_session(
+        bundle.read(entry.graph),
+        name=entry.graph.path,
+        dim=bundle.manifest.embedding_dim,
+        weights=None if entry.weights is None else bundle.read(entry.weights),
+        threads=threads,
+        backend=backend,
+    )

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rvl_edge._encoder import SenseEncoder
+from rvl_edge._encoder import SenseEncoder, load_graph
 from rvl_edge._refiner import Refiner
-from rvl_edge.backends import OnnxRuntimeSession
+from rvl_edge.backends import DEFAULT_BACKEND
+from rvl_edge.backends.opening import check_backend
 from rvl_edge.bundle import Bundle
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
 from rvl_edge.preprocess import (
@@ -47,9 +48,11 @@ class Perceiver:
         modalities: the senses to use; None is all that the bundle has.
         threads: threads an inference uses; None lets the runtime choose.
         cola: as `set_cola`.
+        backend: the runtime; see `open_session`.
 
     Raises:
-        ConfigError: a sense that the bundle does not have, or COLA cannot be used with it.
+        ConfigError: a sense that the bundle does not have, COLA cannot be used with it, or no such backend.
+        MissingDependency: the backend's package is not installed.
         BackendError: the text tower cannot be loaded or run.
     """
 
@@ -60,9 +63,11 @@ class Perceiver:
         modalities: Iterable[Modality | str] | None = None,
         threads: int | None = None,
         cola: bool | ColaSettings = False,
+        backend: str = DEFAULT_BACKEND,
     ) -> None:
         if threads is not None and threads < 1:
             raise ConfigError("wrong number of threads", got=threads, expected="1 or more")
+        check_backend(backend)
         manifest = bundle.manifest
         wanted = list(manifest.senses) if modalities is None else [_modality(each) for each in modalities]
         absent = [each for each in wanted if each not in manifest.senses]
@@ -74,13 +79,11 @@ class Perceiver:
                 fix="name senses that the bundle has, or leave modalities out",
             )
         self.bundle = bundle
-        self._encoders = {each: SenseEncoder(bundle, each, threads) for each in wanted}
+        self._encoders = {each: SenseEncoder(bundle, each, threads, backend) for each in wanted}
         text = manifest.text
         self._text = TextEncoder(
             Tokenizer(bundle.read(text.tokenizer), text.context_length),
-            OnnxRuntimeSession(
-                bundle.read(text.graph), name=text.graph.path, dim=manifest.embedding_dim, threads=threads
-            ),
+            load_graph(bundle, text, threads, backend),
         )
         self._bank = LabelBank({each: Vocabulary.of(manifest, each) for each in wanted}, self._text)
         self._refiner: Refiner | None = None
@@ -94,14 +97,15 @@ class Perceiver:
         modalities: Iterable[Modality | str] | None = None,
         threads: int | None = None,
         cola: bool | ColaSettings = False,
+        backend: str = DEFAULT_BACKEND,
     ) -> Perceiver:
         """Open a bundle and use it; None is the bundle embedded in the package.
 
         Raises:
             BundleError: the bundle cannot be trusted or read (see `Bundle.open`).
-            ConfigError, BackendError: as the constructor.
+            ConfigError, MissingDependency, BackendError: as the constructor.
         """
-        return cls(Bundle.open(path), modalities=modalities, threads=threads, cola=cola)
+        return cls(Bundle.open(path), modalities=modalities, threads=threads, cola=cola, backend=backend)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
+from rvl_edge.backends.opening import BACKENDS, DEFAULT_BACKEND, open_session
 from rvl_edge.backends.session import IOSpec, Session, TensorSpec
 
-__all__ = ["IOSpec", "OnnxRuntimeSession", "Session", "TensorSpec"]
+__all__ = ["BACKENDS", "DEFAULT_BACKEND", "IOSpec", "Session", "TensorSpec", "open_session"]

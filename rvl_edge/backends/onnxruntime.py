@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -26,19 +27,33 @@ class OnnxRuntimeSession:
         graph: the ONNX file's bytes, already verified; nothing is read from disk.
         name: what to call the graph in errors.
         dim: D, the embedding size the graph must return.
+        weights: as `open_session`.
         threads: threads one run uses; None lets ONNX Runtime take one a physical core.
 
     Raises:
         BackendError: ONNX Runtime cannot load the graph, or it is no encoder.
     """
 
-    def __init__(self, graph: bytes, *, name: str, dim: int, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: bytes,
+        *,
+        name: str,
+        dim: int,
+        weights: bytes | None = None,
+        threads: int | None = None,
+    ) -> None:
         self._name = name
         self._dim = dim
+        options = _options(threads)
         try:
-            self._session: Any = ort.InferenceSession(
-                graph, _options(threads), providers=["CPUExecutionProvider"]
-            )
+            if weights is not None:
+                options.add_external_initializers_from_files_in_memory(
+                    [f"{PurePosixPath(name).name}.data"], [weights], [len(weights)]
+                )
+            self._session: Any = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            # It keeps the bytes it was made from, to be made again; that is as much memory as the weights.
+            self._session._model_bytes = None
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             raise _failure(f"ONNX Runtime {ort.__version__} cannot load {name}", error) from error
         self._io = _io(self._session, name)
@@ -62,11 +77,7 @@ class OnnxRuntimeSession:
 
     def warm_up(self) -> None:
         """See `Session`."""
-        spec = self._io.input
-        noise = np.random.default_rng(0).normal(
-            size=[axis or 1 for axis in spec.shape]
-        )  # zeros may have no norm
-        self.run(noise.astype(spec.dtype) if spec.dtype.kind == "f" else np.zeros(noise.shape, spec.dtype))
+        self.run(self._io.input.sample())
 
     def close(self) -> None:
         """See `Session`."""

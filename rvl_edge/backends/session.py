@@ -27,6 +27,13 @@ class TensorSpec:
     shape: tuple[int | None, ...]
     dtype: np.dtype[Any]
 
+    def sample(self, batch: int = 1) -> npt.NDArray[Any]:
+        """A batch that fits: noise, the same each time (zeros may have no norm), or ids all towers have."""
+        shape = [batch if axis is None else axis for axis in self.shape]
+        if self.dtype.kind == "f":
+            return np.random.default_rng(0).standard_normal(shape).astype(self.dtype)
+        return np.zeros(shape, self.dtype)
+
 
 @dataclass(frozen=True)
 class IOSpec:

@@ -11,7 +11,7 @@ import pytest
 import tiny_bundle as maker
 from onnx import TensorProto, helper
 
-from rvl_edge.backends import OnnxRuntimeSession
+from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
 from rvl_edge.errors import BackendError, BadDtype, BadOutput, BadShape
 
 SHAPE = (3, 32, 32)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import tiny_bundle as maker
 
-from rvl_edge.backends import OnnxRuntimeSession
+from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
 from rvl_edge.text import TextEncoder, Tokenizer
 from rvl_edge.types import FloatArray
 

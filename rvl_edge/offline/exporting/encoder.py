@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rvl_edge.backends import OnnxRuntimeSession
+from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
 from rvl_edge.offline.exporting.graph import to_onnx
 from rvl_edge.offline.exporting.parity import Parity, compare
 from rvl_edge.offline.exporting.precision import store_as_float16

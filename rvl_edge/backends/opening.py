@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runtimes there are, by name; each is imported when it is first asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rvl_edge.backends.session import Session
+from rvl_edge.errors import ConfigError, MissingDependency
+
+DEFAULT_BACKEND: Final = "onnxruntime"
+BACKENDS: Final = (DEFAULT_BACKEND, "openvino", "openvino-bf16")
+
+
+def open_session(
+    graph: bytes,
+    *,
+    name: str,
+    dim: int,
+    weights: bytes | None = None,
+    threads: int | None = None,
+    backend: str = DEFAULT_BACKEND,
+) -> Session:
+    """Load an encoder graph into a runtime.
+
+    Args:
+        graph: the ONNX file's bytes, already verified; nothing is read from disk.
+        name: the graph's path in its bundle, for errors.
+        dim: D, the embedding size the graph must return.
+        weights: the verified bytes of the graph's external data, for graphs beyond 2 GB; the graph names it
+            `FILE.data`, FILE being its own file's name.
+        threads: threads one run uses; None lets the runtime choose.
+        backend: one of `BACKENDS`. `onnxruntime` and `openvino` compute a float32 graph in float32 and agree
+            to rounding; `openvino-bf16` computes in bfloat16 where the CPU can, and in float32 where not.
+
+    Raises:
+        ConfigError: there is no such backend.
+        MissingDependency: the backend's package is not installed.
+        BackendError: the runtime cannot load the graph, or it is no encoder.
+    """
+    check_backend(backend)
+    try:
+        if backend == DEFAULT_BACKEND:
+            from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
+
+            return OnnxRuntimeSession(graph, name=name, dim=dim, weights=weights, threads=threads)
+        from rvl_edge.backends.openvino import OpenVinoSession
+    except ImportError as error:
+        package = backend.partition("-")[0]
+        raise MissingDependency(
+            f"backend {backend} is not installed", got=error, fix=f"pip install 'rvl-edge-sdk[{package}]'"
+        ) from error
+    return OpenVinoSession(
+        graph, name=name, dim=dim, weights=weights, threads=threads, bfloat16=backend == "openvino-bf16"
+    )
+
+
+def check_backend(backend: str) -> None:
+    """Raise ConfigError unless there is a backend of this name."""
+    if backend not in BACKENDS:
+        raise ConfigError(
+            "unknown backend", got=repr(backend), expected=", ".join(BACKENDS), fix="name one of these"
+        )
