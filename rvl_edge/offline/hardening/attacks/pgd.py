@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Projected gradient descent (Madry et al. 2018), with FARE's momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rvl_edge.offline.hardening.attacks.goals import Goal
+from rvl_edge.offline.hardening.threat import Threat
+
+
+@dataclass(frozen=True)
+class Pgd:
+    """Steps of fixed size along the direction of steepest ascent, projected back each time.
+
+    Attributes:
+        threat: the ball.
+        steps: gradient steps a restart.
+        step_size: in units of the domain's full scale.
+        momentum: part of the last velocity kept; the velocity is made a unit direction again each step
+            (RobustVLM's `pgd_train`).
+        random_start: begin at a random point of the ball instead of at the sample.
+        restarts: independent tries, of which each sample keeps the one with the largest goal; the last
+            iterate is a try's result.
+    """
+
+    threat: Threat
+    steps: int
+    step_size: float
+    momentum: float = 0.0
+    random_start: bool = True
+    restarts: int = 1
+
+    def __call__(self, goal: Goal, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Perturb samples.
+
+        Args:
+            goal: to maximise.
+            samples: (B, ...) in [0, 1].
+            generator: of the random starts, on the device of `samples`.
+
+        Returns:
+            Perturbed samples within the threat, in [0, 1], without gradient.
+        """
+        rows = torch.arange(len(samples), device=samples.device)
+        best = self._attempt(goal, samples, rows, generator)
+        if self.restarts == 1:
+            return best
+        with torch.no_grad():
+            value = goal(best, rows)
+            for _ in range(self.restarts - 1):
+                with torch.enable_grad():
+                    other = self._attempt(goal, samples, rows, generator)
+                higher = goal(other, rows)
+                better = higher > value
+                best[better], value[better] = other[better], higher[better]
+        return best
+
+    def _attempt(
+        self, goal: Goal, samples: Tensor, rows: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        perturbed = self.threat.start(samples, generator) if self.random_start else samples.clone()
+        velocity = torch.zeros_like(samples)
+        for _ in range(self.steps):
+            perturbed.requires_grad_(True)
+            (gradient,) = torch.autograd.grad(goal(perturbed, rows).sum(), perturbed)
+            velocity = self.threat.direction(self.momentum * velocity + self.threat.direction(gradient))
+            perturbed = self.threat.project(perturbed.detach() + self.step_size * velocity, samples)
+        return perturbed

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PGD against problems whose worst case is known in closed form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from rvl_edge.offline.hardening.attacks.pgd import Pgd
+from rvl_edge.offline.hardening.threat import Norm, Threat
+
+EPS = 0.1
+
+
+@pytest.fixture
+def samples() -> Tensor:
+    return 0.3 + 0.4 * torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def _slope() -> Tensor:
+    return torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(1))
+
+
+def _linear(samples: Tensor, rows: Tensor) -> Tensor:
+    return (samples * _slope()).flatten(1).sum(dim=1)
+
+
+def test_a_linear_goal_is_driven_to_the_corner_of_the_box(samples: Tensor) -> None:
+    found = Pgd(Threat(Norm.LINF, EPS), steps=20, step_size=EPS / 4)(_linear, samples)
+    torch.testing.assert_close(found, samples + EPS * _slope().sign())
+
+
+def test_a_linear_goal_is_driven_along_its_gradient_in_the_l2_ball(samples: Tensor) -> None:
+    found = Pgd(Threat(Norm.L2, EPS), steps=60, step_size=EPS / 4)(_linear, samples)
+    torch.testing.assert_close(found, samples + EPS * _slope() / _slope().norm(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("norm", list(Norm))
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_what_is_found_is_within_the_threat_and_the_sensors_range(norm: Norm, momentum: float) -> None:
+    dark_and_bright = torch.rand(4, 3, 4, 4, generator=torch.Generator().manual_seed(2)).round()
+    found = Pgd(Threat(norm, EPS), steps=5, step_size=EPS, momentum=momentum)(_linear, dark_and_bright)
+    assert found.min() >= 0
+    assert found.max() <= 1
+    delta = (found - dark_and_bright).flatten(1)
+    length = delta.abs().amax(dim=1) if norm is Norm.LINF else delta.norm(dim=1)
+    assert (length <= EPS * (1 + 1e-5)).all()
+    assert (length > 0).all()
+
+
+def test_restarts_keep_the_best_try_of_each_sample(samples: Tensor) -> None:
+    """The goal has many hills, so one try is stuck where it began."""
+
+    def hills(points: Tensor, rows: Tensor) -> Tensor:
+        return (torch.cos(80 * points) + points).flatten(1).sum(dim=1)
+
+    rows = torch.arange(len(samples))
+    values = []
+    for restarts in (1, 4):
+        attack = Pgd(Threat(Norm.LINF, EPS), steps=8, step_size=EPS / 20, restarts=restarts)
+        found = attack(hills, samples, torch.Generator().manual_seed(3))
+        values.append(hills(found, rows))
+    assert (values[1] >= values[0] - 1e-4).all()
+    assert values[1].mean() > values[0].mean()
+
+
+def test_one_seed_gives_one_perturbation(samples: Tensor) -> None:
+    attack = Pgd(Threat(Norm.LINF, EPS), steps=3, step_size=EPS / 4)
+    first, second = (attack(_linear, samples, torch.Generator().manual_seed(7)) for _ in range(2))
+    torch.testing.assert_close(first, second, atol=0, rtol=0)
