@@ -42,7 +42,6 @@ _REQUIRED = {
     "onnxruntime": "onnxruntime",
     "pydantic": "pydantic",
     "tokenizers": "tokenizers",
-    "kaldi-native-fbank": "kaldi_native_fbank",
     "soxr": "soxr",
 }
 _MEDIA = {"soundfile": "soundfile", "av": "av"}

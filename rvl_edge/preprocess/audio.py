@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 import soxr
 
 from rvl_edge.errors import BadDtype, BadEncoding, BadShape, NonFinite, TooShort
+from rvl_edge.preprocess.fbank import fbank, frame_samples
 from rvl_edge.preprocess.spec import AudioSpec
 from rvl_edge.types import FloatArray
 
@@ -50,8 +50,7 @@ def preprocess_audio(pcm: npt.NDArray[Any], spec: AudioSpec, *, sample_rate: flo
     mono = _first_channel(pcm)
     if sample_rate != spec.sample_rate and mono.size:
         mono = soxr.resample(mono, sample_rate, spec.sample_rate, quality="HQ")
-    length = int(spec.sample_rate * 0.001 * spec.frame_length_ms)
-    shift = int(spec.sample_rate * 0.001 * spec.frame_shift_ms)
+    length, shift = frame_samples(spec)
     frames = 1 + (len(mono) - length) // shift
     if frames < 1:
         raise TooShort(
@@ -84,32 +83,6 @@ def window_starts(frames: int, length: int) -> tuple[int, ...]:
     """
     thirds = np.array_split(np.arange(frames - length + 1), 3)
     return tuple(int(third[0]) if third.size else 0 for third in thirds)
-
-
-def fbank(mono: FloatArray, spec: AudioSpec) -> FloatArray:
-    """Kaldi log-mel filter bank of samples with full scale 1.
-
-    The options are those LanguageBind was trained with: Hann window, pre-emphasis 0.97, mean of each frame
-    removed, power spectrum, mel bins from 20 Hz to half the rate, no energy, no dither.
-
-    Returns:
-        (frames, num_mel_bins) float32, natural logarithm, floored at log(float32 epsilon).
-    """
-    options = knf.FbankOptions()
-    options.frame_opts.samp_freq = spec.sample_rate
-    options.frame_opts.frame_length_ms = spec.frame_length_ms
-    options.frame_opts.frame_shift_ms = spec.frame_shift_ms
-    options.frame_opts.window_type = "hanning"
-    options.frame_opts.preemph_coeff = 0.97
-    options.frame_opts.remove_dc_offset = True
-    options.frame_opts.dither = 0.0
-    options.mel_opts.num_bins = spec.num_mel_bins
-    options.htk_compat = True
-    options.use_energy = False
-    bank = knf.OnlineFbank(options)
-    bank.accept_waveform(spec.sample_rate, mono.tolist())
-    bank.input_finished()
-    return np.stack([bank.get_frame(i) for i in range(bank.num_frames_ready)])
 
 
 def _first_channel(pcm: npt.NDArray[Any]) -> FloatArray:

@@ -10,7 +10,8 @@ import pytest
 
 from rvl_edge.errors import BadDtype, BadEncoding, BadShape, InputError, NonFinite, TooShort
 from rvl_edge.preprocess import AudioSpec, preprocess_audio
-from rvl_edge.preprocess.audio import fbank, window_starts
+from rvl_edge.preprocess.audio import window_starts
+from rvl_edge.preprocess.fbank import fbank
 
 SPEC = AudioSpec(num_mel_bins=64, target_length=96, mean=-4.0, std=9.0)
 RAW = SPEC.model_copy(update={"mean": 0.0, "std": 1.0})
@@ -18,53 +19,6 @@ RAW = SPEC.model_copy(update={"mean": 0.0, "std": 1.0})
 
 def noise(count: int, seed: int = 0) -> npt.NDArray[np.float32]:
     return (np.random.default_rng(seed).standard_normal(count) * 0.1).astype(np.float32)
-
-
-def reference_fbank(x: npt.NDArray[Any], rate: int, bins: int) -> npt.NDArray[np.float64]:
-    """Kaldi's definition in float64: frame, remove mean, pre-emphasise, Hann, power spectrum, mel, log."""
-    length, shift = rate // 40, rate // 100
-    size = 1 << (length - 1).bit_length()
-    frames = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), length)[::shift]
-    frames = frames - frames.mean(axis=1, keepdims=True)
-    frames = frames - 0.97 * np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
-    power = np.abs(np.fft.rfft(frames * np.hanning(length), size)) ** 2
-
-    def mel(hertz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return 1127 * np.log1p(np.asarray(hertz) / 700)
-
-    edges = np.linspace(mel(20), mel(rate / 2), bins + 2)
-    at = mel(np.arange(size // 2) * rate / size)[:, None]
-    rising = (at - edges[:-2]) / np.diff(edges)[:-1]
-    falling = (edges[2:] - at) / np.diff(edges)[1:]
-    weights = np.maximum(np.minimum(rising, falling), 0)
-    return np.log(np.maximum(power[:, : size // 2] @ weights, np.finfo(np.float32).eps))
-
-
-@pytest.mark.parametrize(("rate", "bins"), [(16000, 64), (16000, 112), (8000, 40), (48000, 128)])
-def test_fbank_equals_the_definition(rate: int, bins: int) -> None:
-    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate) + noise(rate)
-    got = fbank(tone.astype(np.float32), SPEC.model_copy(update={"sample_rate": rate, "num_mel_bins": bins}))
-    np.testing.assert_allclose(got, reference_fbank(tone, rate, bins), rtol=0, atol=5e-3)
-
-
-def test_fbank_equals_torchaudio(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch", reason="torchaudio is the oracle")
-    # torchaudio refuses to load beside another CUDA build; its kaldi module is plain Python.
-    monkeypatch.setattr(torch.version, "cuda", None)
-    kaldi = pytest.importorskip("torchaudio.compliance.kaldi", exc_type=(ImportError, RuntimeError, OSError))
-    x = noise(32000)
-    want = kaldi.fbank(
-        torch.from_numpy(x)[None],
-        htk_compat=True,
-        sample_frequency=16000,
-        use_energy=False,
-        window_type="hanning",
-        num_mel_bins=64,
-        dither=0.0,
-        frame_length=25,
-        frame_shift=10,
-    ).numpy()
-    np.testing.assert_allclose(fbank(x, SPEC), want, rtol=0, atol=2e-3)
 
 
 def test_clip_of_exactly_the_length_is_the_filter_bank_three_times() -> None:
@@ -90,7 +44,7 @@ def test_long_clip_gives_the_first_window_of_each_third() -> None:
     mel = fbank(x, RAW).T
     got = preprocess_audio(x, RAW, sample_rate=16000)
     for channel, start in zip(got, window_starts(mel.shape[1], 96), strict=True):
-        np.testing.assert_array_equal(channel, mel[:, start : start + 96])
+        np.testing.assert_allclose(channel, mel[:, start : start + 96], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch import Tensor
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.offline.pretraining.captions import Captions
 from rvl_edge.offline.pretraining.feeds import Batch
-from rvl_edge.preprocess.audio import fbank
+from rvl_edge.preprocess.fbank import fbank
 from rvl_edge.preprocess.spec import AudioSpec
 
 _SPEEDS = np.geomspace(0.75, 1.33, 13)
