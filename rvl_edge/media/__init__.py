@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from rvl_edge.media.reading import read_sample, thermal_frames
+from rvl_edge.media.reading import read_sample, raw_frames
 from rvl_edge.media.samples import AudioSample, DepthSample, ImageSample, Sample, ThermalSample, VideoSample
 from rvl_edge.media.sound import read_sound
 from rvl_edge.media.video import StampedFrame, read_video, video_frames
@@ -19,6 +19,6 @@ __all__ = [
     "read_sample",
     "read_sound",
     "read_video",
-    "thermal_frames",
+    "raw_frames",
     "video_frames",
 ]

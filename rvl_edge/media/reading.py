@@ -48,8 +48,8 @@ def read_sample(path: Path | str, modality: Modality | str | None = None) -> Sam
     return sample
 
 
-def thermal_frames(path: Path | str) -> list[npt.NDArray[Any]]:
-    """Read a thermal picture, or map an .npy stack of them without loading it.
+def raw_frames(path: Path | str) -> list[npt.NDArray[Any]]:
+    """Read a thermal or depth picture as it is, or map an .npy stack of them without loading it.
 
     Args:
         path: a picture, or an .npy array (H, W), (H, W, 3) or (T, H, W).
@@ -63,7 +63,7 @@ def thermal_frames(path: Path | str) -> list[npt.NDArray[Any]]:
     path = Path(path)
     pixels = read_array(path) if is_array(_head(path)) else read_picture(path)
     if pixels.ndim not in (2, 3):
-        raise BadShape("an array is no stack of thermal pictures", got=pixels.shape, expected="(T, H, W)")
+        raise BadShape("an array is no stack of pictures", got=pixels.shape, expected="(T, H, W)")
     return list(pixels) if pixels.ndim == 3 and pixels.shape[2] not in (1, 3) else [pixels]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rvl_edge.errors import BadEncoding, BadShape
-from rvl_edge.media import ImageSample, ThermalSample, VideoSample, read_sample, thermal_frames
+from rvl_edge.media import ImageSample, ThermalSample, VideoSample, read_sample, raw_frames
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_array_header_larger_than_the_file_takes_no_memory(tmp_path: Path) -> No
 def test_thermal_stack_is_mapped_frame_by_frame(tmp_path: Path) -> None:
     stack = np.random.default_rng(0).integers(0, 65536, (5, 9, 8), np.uint16)
     np.save(tmp_path / "a.npy", stack)
-    frames = thermal_frames(tmp_path / "a.npy")
+    frames = raw_frames(tmp_path / "a.npy")
     np.testing.assert_array_equal(frames, stack)
     assert all(isinstance(frame.base, np.memmap) for frame in frames)
 
@@ -66,4 +66,4 @@ def test_thermal_stack_is_mapped_frame_by_frame(tmp_path: Path) -> None:
 def test_thermal_picture_is_a_stack_of_one(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 65536, (9, 8), np.uint16)
     assert cv2.imwrite(str(tmp_path / "a.png"), picture)
-    np.testing.assert_array_equal(thermal_frames(tmp_path / "a.png"), picture[None])
+    np.testing.assert_array_equal(raw_frames(tmp_path / "a.png"), picture[None])

@@ -98,6 +98,12 @@ class Rig:
         pictures.fill(message, pixels)
         return self._stamped(message, 40_000_000)
 
+    def distances(self, pixels: np.ndarray) -> Image:
+        """A depth picture, stamped 40 ms after the last message."""
+        message = Image()
+        pictures.fill(message, pixels)
+        return self._stamped(message, 40_000_000)
+
     def sound(self, seconds: float, seed: int = 0, rate: int = 16000) -> AudioChunk:
         message = AudioChunk()
         pcm = np.random.default_rng(seed).uniform(-0.5, 0.5, (round(seconds * rate), 1)).astype(np.float32)

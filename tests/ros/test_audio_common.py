@@ -14,7 +14,8 @@ pytest.importorskip("rvl_edge_ros.audio_common", reason="needs ROS 2; see docs/r
 from rvl_edge_ros.audio_common import AudioCommon
 from rvl_edge_ros.meter import Counts
 from rvl_edge_ros.params import Settings
-from rvl_edge_ros.samples import Sample, make_sense
+from rvl_edge_ros.samples import Sample
+from rvl_edge_ros.senses import make_sense
 from std_msgs.msg import Header
 
 from rvl_edge import Modality

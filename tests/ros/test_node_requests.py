@@ -122,6 +122,8 @@ NONSENSE = {
     "labels": [["dog", "dog"], ["dog", "x" * 2000], "dog", 7],
     "templates": [["a photo of a {}"]],
     "thermal.unit": ["fahrenheit"],
+    "depth.unit": ["mm", "kelvin"],
+    "depth.max_rate": [-1.0],
     "image.max_rate": [-1.0, math.nan],
     "use_cola": ["yes", 1],
     "modalities": [["image"]],

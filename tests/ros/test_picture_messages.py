@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 pictures = pytest.importorskip("rvl_edge_ros.pictures", reason="needs ROS 2; see docs/ros.md")
 
-from rvl_edge_ros.pictures import decode, decode_colour, fill
+from rvl_edge_ros.pictures import decode, decode_colour, decode_depth, fill
 from sensor_msgs.msg import Image
 
 from rvl_edge.errors import BadEncoding, BadShape, InputError
@@ -74,6 +74,31 @@ def test_measurements_are_no_colour_picture(encoding: str) -> None:
     message, _ = packed(encoding, 4, 3, 0, False)
     with pytest.raises(BadEncoding, match="thermal topic"):
         decode_colour(message)
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "mono16", "32FC1"])
+@pytest.mark.parametrize("big", [False, True])
+def test_distances_come_back_as_the_camera_sent_them(encoding: str, big: bool) -> None:
+    message, expected = packed(encoding, 4, 3, 2, big)
+    np.testing.assert_array_equal(decode_depth(message), expected)
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "8UC1", "rgb8", "bgra8", "16UC1; compressedDepth png", ""])
+def test_what_is_no_distance_is_no_depth_picture(encoding: str) -> None:
+    message, _ = packed(encoding if encoding in LAYOUT else "16UC1", 4, 3, 0, False)
+    message.encoding = encoding
+    with pytest.raises(BadEncoding, match="16UC1 in millimetres or 32FC1 in metres"):
+        decode_depth(message)
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((4, 5)), np.zeros((4, 5), np.int16), np.zeros((4, 5, 4), np.uint8)]
+)
+def test_pixels_that_no_message_takes_are_refused_and_leave_it_alone(pixels: np.ndarray) -> None:
+    message = Image(encoding="rgb8", height=7)
+    with pytest.raises(BadEncoding, match=str(pixels.dtype)):
+        fill(message, pixels)
+    assert (message.encoding, message.height) == ("rgb8", 7)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,20 @@ def test_a_thermal_stack_is_played_picture_by_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack([shot.pixels for shot in shots]), stack)
 
 
+def test_depth_is_played_as_it_was_stored(tmp_path: Path) -> None:
+    millimetres = np.random.default_rng(0).integers(0, 9000, (4, 6), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), millimetres)
+    np.save(tmp_path / "b.npy", np.stack([millimetres, millimetres]) / 1000)
+    shots = list(sources.depth(str(tmp_path), loop=False))
+    assert [(shot.name, shot.pixels.dtype) for shot in shots] == [
+        ("a.png", np.uint16),
+        ("b.npy", np.float32),
+        ("b.npy", np.float32),
+    ]
+    np.testing.assert_array_equal(shots[0].pixels, millimetres)
+    np.testing.assert_allclose(shots[2].pixels, millimetres / 1000, rtol=1e-6)
+
+
 def test_a_video_file_is_played_frame_by_frame(tmp_path: Path) -> None:
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
@@ -163,3 +177,12 @@ def test_chunks_are_stamped_without_a_gap(players: list[Player], ramp: Path) -> 
     chunks_between = (nanoseconds[1] - nanoseconds[0]) / (1e9 * len(sounds.decode(first)) / 8000)
     assert chunks_between == pytest.approx(round(chunks_between), abs=1e-4)
     assert chunks_between > 0
+
+
+def test_depth_goes_out_as_a_camera_sends_it(players: list[Player], tmp_path: Path) -> None:
+    millimetres = np.random.default_rng(0).integers(0, 9000, (4, 6), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), millimetres)
+    players.append(Player(depth__source=str(tmp_path / "a.png"), depth__rate=100.0))
+    message = players[0].hear(Image, "depth", 1)[0]
+    assert message.encoding == "16UC1"
+    np.testing.assert_array_equal(pictures.decode_depth(message), millimetres)

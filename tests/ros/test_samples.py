@@ -20,7 +20,8 @@ from rvl_edge_ros.meter import Counts
 from rvl_edge_ros.model import Model
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.pipeline import Pipeline
-from rvl_edge_ros.samples import Sample, Sense, make_sense
+from rvl_edge_ros.samples import Sample, Sense
+from rvl_edge_ros.senses import make_sense
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -83,12 +84,41 @@ def test_a_rejected_message_does_not_move_the_order_of_stamps() -> None:
     assert image.meter.read().counts == Counts(received=2, rejected=1)
 
 
-def test_max_rate_gives_up_pictures_beyond_it() -> None:
-    image, samples = sense(Modality.IMAGE, image_max_rate=0.001)
-    for at in range(5):
-        image.receive(picture(10.0 + at))
-    assert len(samples) == 1
-    assert image.meter.read().counts == Counts(received=5, dropped=4)
+def distances(stamp: float, pixels: np.ndarray) -> Image:
+    message = picture(stamp)
+    pictures.fill(message, pixels)
+    return message
+
+
+@pytest.mark.parametrize("modality", [Modality.IMAGE, Modality.THERMAL, Modality.DEPTH])
+def test_max_rate_of_one_sense_gives_up_its_pictures_beyond_it(modality: Modality) -> None:
+    for limited in (Modality.IMAGE, Modality.THERMAL, Modality.DEPTH):
+        one, samples = sense(modality, **{f"{limited}_max_rate": 0.001})
+        for at in range(5):
+            colour = picture(10.0 + at)
+            one.receive(
+                colour if modality is Modality.IMAGE else distances(10.0 + at, np.ones((8, 8), np.uint16))
+            )
+        expected = Counts(received=5, dropped=4) if limited is modality else Counts(received=5)
+        assert one.meter.read().counts == expected
+        assert len(samples) == 5 - expected.dropped
+
+
+class Recorder:
+    """Stands where the Perceiver does, to see what a sense hands over."""
+
+    def depth(self, depth: np.ndarray, *, unit: str | None) -> tuple[np.ndarray, str | None]:
+        return depth, unit
+
+
+@pytest.mark.parametrize("unit", ["", "millimetres", "metres"])
+def test_depth_is_handed_over_untouched_with_its_unit(unit: str) -> None:
+    pixels = np.random.default_rng(1).integers(0, 9000, (8, 8), dtype=np.uint16)
+    depth, samples = sense(Modality.DEPTH, depth_unit=unit)
+    depth.receive(distances(1.0, pixels))
+    got, got_unit = samples[0].perceive(Recorder())
+    np.testing.assert_array_equal(got, pixels)
+    assert got_unit == (unit or None)
 
 
 def test_other_settings_begin_a_new_window_and_the_same_ones_do_not() -> None:
@@ -154,11 +184,13 @@ chunks = st.builds(
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     messages=st.lists(
-        st.tuples(st.booleans(), loose_pictures | sound_pictures() | chunks), min_size=20, max_size=40
+        st.tuples(st.sampled_from(["colour", "heat", "depth"]), loose_pictures | sound_pictures() | chunks),
+        min_size=20,
+        max_size=40,
     )
 )
 def test_any_stream_is_survived_and_every_message_is_accounted_for_once(
-    model: Model, messages: list[tuple[bool, Image | AudioChunk]]
+    model: Model, messages: list[tuple[str, Image | AudioChunk]]
 ) -> None:
     """Thousands of messages, broken and sound, through the whole node short of the middleware."""
     published: list[Perception] = []
@@ -168,18 +200,20 @@ def test_any_stream_is_survived_and_every_message_is_accounted_for_once(
         model, quick, publish=lambda seen, _: published.append(seen), warn=failures.append, now=lambda: 1
     )
     senses = pipeline.senses
-    for warm, message in messages:
+    for camera, message in messages:
         if isinstance(message, AudioChunk):
             senses[Modality.AUDIO].receive(message)
-        elif warm:
+        elif camera == "heat":
             senses[Modality.THERMAL].receive(message)
+        elif camera == "depth":
+            senses[Modality.DEPTH].receive(message)
         else:
             senses[Modality.IMAGE].receive(message)
             senses[Modality.VIDEO].receive(message)
     assert pipeline.stop(60)
     # Grey all over is the zero vector to this bundle's random encoders; nothing else may fail.
     assert all("BadOutput" in failure for failure in failures)
-    for modality in (Modality.IMAGE, Modality.THERMAL):
+    for modality in (Modality.IMAGE, Modality.THERMAL, Modality.DEPTH):
         counts = senses[modality].meter.read().counts
         assert counts.received == counts.published + counts.rejected + counts.dropped + counts.failed
     for seen in published:

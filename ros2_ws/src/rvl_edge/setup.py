@@ -19,7 +19,7 @@ setup(
     zip_safe=False,
     maintainer="rvl_edge maintainers",
     maintainer_email="maintainers@rvl-edge.org",
-    description="Robust embeddings and labels from cameras, thermal imagers and microphones",
+    description="Robust embeddings and labels from colour, thermal and depth cameras and microphones",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

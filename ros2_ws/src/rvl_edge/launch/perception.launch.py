@@ -37,6 +37,7 @@ def generate_launch_description() -> LaunchDescription:
             "image_topic", default_value="image", description="Colour camera, also for video."
         ),
         DeclareLaunchArgument("thermal_topic", default_value="thermal", description="Thermal camera."),
+        DeclareLaunchArgument("depth_topic", default_value="depth", description="Depth camera."),
         DeclareLaunchArgument("audio_topic", default_value="audio", description="Microphone."),
         DeclareLaunchArgument(
             "labels",
@@ -89,7 +90,7 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
             name="perception",
             namespace=given("namespace"),
             parameters=[ParameterFile(given("params_file"), allow_substs=True), parameters],
-            remappings=[(topic, given(f"{topic}_topic")) for topic in ("image", "thermal", "audio")],
+            remappings=[(topic, given(f"{topic}_topic")) for topic in ("image", "thermal", "depth", "audio")],
             arguments=["--ros-args", "--log-level", given("log_level")],
             respawn=given("use_respawn") == "true",
             respawn_delay=2.0,

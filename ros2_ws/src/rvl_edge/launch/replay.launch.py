@@ -14,20 +14,22 @@ def generate_launch_description() -> LaunchDescription:
         "namespace": ("", "Namespace of the node and its topics."),
         "image": ("demo", "Picture, video, folder of those, device:N, or demo; empty: nothing."),
         "thermal": ("demo", "Picture, .npy stack, folder of those, or demo; empty: nothing."),
+        "depth": ("", "16-bit picture, .npy stack, or folder of those; empty: nothing."),
         "audio": ("demo", "Sound file, or demo; empty: nothing."),
         "image_rate": ("15.0", "Pictures a second."),
         "thermal_rate": ("9.0", "Thermal pictures a second."),
+        "depth_rate": ("15.0", "Depth pictures a second."),
         "loop": ("true", "Begin files anew at their end."),
     }
     given = {name: LaunchConfiguration(name) for name in arguments}
     parameters = {
         **{
             f"{sense}.source": ParameterValue(given[sense], value_type=str)
-            for sense in ("image", "thermal", "audio")
+            for sense in ("image", "thermal", "depth", "audio")
         },
         **{
             f"{sense}.rate": ParameterValue(given[f"{sense}_rate"], value_type=float)
-            for sense in ("image", "thermal")
+            for sense in ("image", "thermal", "depth")
         },
         "loop": ParameterValue(given["loop"], value_type=bool),
     }

@@ -15,8 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rvl_edge import Modality
 from rvl_edge.errors import MissingDependency
 
+SENSES = (Modality.IMAGE, Modality.THERMAL, Modality.AUDIO, Modality.VIDEO)  # there is nothing for depth
 WIDTH, HEIGHT = 640, 480
 SOUND_RATE = 48_000
 SCENE_SECONDS = 3.0

@@ -12,6 +12,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rvl_edge_msgs.msg import Labels, SensorHealth
 
 from rvl_edge import Modality
+from rvl_edge_ros.demo_material import SENSES
 from rvl_edge_ros.demo_summary import SenseSummary, Summary
 
 
@@ -25,9 +26,9 @@ class Monitor:
     def __init__(self, namespace: str) -> None:
         self._health: dict[Modality, SensorHealth] = {}
         self._labels: dict[Modality, Labels] = {}
-        self._tops: dict[Modality, Counter[str]] = {each: Counter() for each in Modality}
+        self._tops: dict[Modality, Counter[str]] = {each: Counter() for each in SENSES}
         self._node = rclpy.create_node("monitor", namespace=namespace)
-        for each in Modality:
+        for each in SENSES:
             self._node.create_subscription(Labels, f"{each}/labels", self._on_labels(each), 10)
             self._node.create_subscription(SensorHealth, f"{each}/health", self._on_health(each), 10)
         self._executor = SingleThreadedExecutor()
@@ -41,7 +42,7 @@ class Monitor:
 
     def summary(self, died: Sequence[str] = ()) -> Summary:
         """What came so far; `died` names processes that ended by themselves."""
-        return Summary(tuple(self._sense(each) for each in Modality), tuple(died))
+        return Summary(tuple(self._sense(each) for each in SENSES), tuple(died))
 
     def destroy(self) -> None:
         """Stop listening."""

@@ -12,7 +12,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from rvl_edge import Modality, ThermalUnit
+from rvl_edge import DepthUnit, Modality, ThermalUnit
 from rvl_edge.errors import ConfigError
 
 
@@ -67,6 +67,12 @@ class Settings:
     )
     thermal_unit: str = _parameter(
         "thermal.unit", "", "agc8, counts, centikelvin, kelvin or celsius; empty: 8 bits agc8, others counts"
+    )
+    depth_max_rate: float = _parameter(
+        "depth.max_rate", 0.0, "most depth pictures a second; 0: as many as can be", low=0.0, high=1e3
+    )
+    depth_unit: str = _parameter(
+        "depth.unit", "", "millimetres or metres; empty: 16 bits millimetres, floats metres (REP 118)"
     )
     video_window: int = _parameter("video.window", 16, "pictures in a clip", low=1, high=256)
     video_hop: int = _parameter("video.hop", 8, "pictures from one clip to the next", low=1, high=256)
@@ -128,6 +134,7 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"{name} is not a number", got=value, expected=each.metadata["description"])
     _one_of("modalities", settings.modalities, [each.value for each in Modality])
     _one_of("thermal.unit", (settings.thermal_unit,), ["", *(each.value for each in ThermalUnit)])
+    _one_of("depth.unit", (settings.depth_unit,), ["", *(each.value for each in DepthUnit)])
     if settings.templates and not settings.labels:
         raise ConfigError("templates without labels", fix="set labels too, in the same request")
     for name, hop, window in (

@@ -38,7 +38,8 @@ ENCODINGS = {
     "16UC1": Encoding(_U16, 1),
     "32FC1": Encoding(_F32, 1),
 }
-_BY_LAYOUT = {(_U8, 3): "rgb8", (_U8, 1): "mono8", (_U16, 1): "mono16", (_F32, 1): "32FC1"}
+_BY_LAYOUT = {(_U8, 3): "rgb8", (_U8, 1): "mono8", (_U16, 1): "16UC1", (_F32, 1): "32FC1"}
+_DEPTH = ("16UC1", "mono16", "32FC1")  # mono16 is what some drivers call 16UC1
 
 
 def decode(message: Image) -> npt.NDArray[Any]:
@@ -61,7 +62,7 @@ def decode(message: Image) -> npt.NDArray[Any]:
             "this picture encoding is not read",
             got=repr(message.encoding[:40]),
             expected=", ".join(ENCODINGS),
-            fix="republish it as rgb8 or, for thermal cameras, mono16 or 32FC1",
+            fix="republish it as rgb8 or, for thermal and depth cameras, 16UC1 or 32FC1",
         )
     _check_geometry(message, encoding)
     dtype = encoding.dtype.newbyteorder(">") if message.is_bigendian else encoding.dtype
@@ -92,10 +93,30 @@ def decode_colour(message: Image) -> npt.NDArray[np.uint8]:
             "measurements are no colour picture",
             got=message.encoding,
             expected="rgb8, bgr8, rgba8, bgra8, mono8 or mono16",
-            fix="remap a thermal camera to the thermal topic",
+            fix="remap a thermal camera to the thermal topic, a depth camera to the depth topic",
         )
     pixels = decode(message)
     return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+
+
+def decode_depth(message: Image) -> npt.NDArray[Any]:
+    """Decode a depth picture, as REP 118 has them.
+
+    Returns:
+        (H, W) uint16 millimetres or float32 metres, unless the camera means something else by them; a view.
+
+    Raises:
+        BadEncoding: pixels that are no distances.
+        BadShape: as `decode`.
+    """
+    if message.encoding not in _DEPTH:
+        raise BadEncoding(
+            "a depth picture holds distances",
+            got=repr(message.encoding[:40]),
+            expected="16UC1 in millimetres or 32FC1 in metres",
+            fix="remap depth to the camera's raw depth picture, not to a rendering or a disparity",
+        )
+    return decode(message)
 
 
 def fill(message: Image, pixels: npt.NDArray[Any]) -> None:
@@ -104,11 +125,20 @@ def fill(message: Image, pixels: npt.NDArray[Any]) -> None:
     Args:
         message: what to fill; its memory is used again where the size has not changed.
         pixels: (H, W, 3) uint8 RGB, or (H, W) uint8, uint16 or float32, in this machine's byte order.
+
+    Raises:
+        BadEncoding: pixels of another type or number of channels.
     """
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    message.height, message.width = height, width
-    message.encoding = _BY_LAYOUT[pixels.dtype, channels]
+    encoding = _BY_LAYOUT.get((pixels.dtype, channels))
+    if encoding is None:
+        raise BadEncoding(
+            "no picture message takes these pixels",
+            got=f"{channels} channels of {pixels.dtype}",
+            expected="3 of uint8, or 1 of uint8, uint16 or float32",
+        )
+    message.height, message.width, message.encoding = height, width, encoding
     message.is_bigendian = 0
     message.step = width * channels * pixels.itemsize
     if len(message.data) != pixels.nbytes:

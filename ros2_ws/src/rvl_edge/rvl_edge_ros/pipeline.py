@@ -9,7 +9,8 @@ from time import perf_counter
 from rvl_edge import InputError, Modality, Perception
 from rvl_edge_ros.model import Model
 from rvl_edge_ros.params import Settings
-from rvl_edge_ros.samples import Sample, Sense, make_sense
+from rvl_edge_ros.samples import Sample, Sense
+from rvl_edge_ros.senses import make_sense
 from rvl_edge_ros.worker import Worker
 
 

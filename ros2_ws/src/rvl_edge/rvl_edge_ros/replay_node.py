@@ -24,7 +24,7 @@ from rvl_edge_ros.windows import NANOSECONDS
 
 
 class ReplayNode(Node):
-    """Publishes `image`, `thermal` and `audio` as best-effort sensor data, at fixed rates.
+    """Publishes `image`, `thermal`, `depth` and `audio` as best-effort sensor data, at fixed rates.
 
     The header's `frame_id` says what is shown. A stream whose source comes to its end, or fails, falls
     silent; the others go on.
@@ -42,6 +42,9 @@ class ReplayNode(Node):
         rate = self._rate("thermal.rate", 9.0)
         if source := self._source("thermal", "demo, a picture, an .npy stack, or a folder of those"):
             self._play_pictures("thermal", sources.thermal(source, rate, loop=loop), rate)
+        rate = self._rate("depth.rate", 15.0)
+        if source := self._source("depth", "a 16-bit picture, an .npy stack, or a folder of those"):
+            self._play_pictures("depth", sources.depth(source, loop=loop), rate)
         rate = self._rate("audio.rate", 10.0)
         if source := self._source("audio", "demo, or a sound file"):
             self._play_sound(*sources.sound(source, 1 / rate, loop=loop), rate)

@@ -7,13 +7,15 @@ import itertools
 import mimetypes
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from rvl_edge import Modality
 from rvl_edge.errors import ConfigError, InputError
-from rvl_edge.media import ImageSample, VideoSample, read_sample, read_sound, thermal_frames, video_frames
+from rvl_edge.media import ImageSample, VideoSample, raw_frames, read_sample, read_sound, video_frames
 from rvl_edge_ros import demo_material
 from rvl_edge_ros.demo_material import Shot
 
@@ -43,14 +45,12 @@ def pictures(source: str, rate: float, *, loop: bool) -> Iterator[Shot]:
 
 def thermal(source: str, rate: float, *, loop: bool) -> Iterator[Shot]:
     """Thermal pictures of any type; `source` is `demo`, a picture, an .npy stack, or a folder of such."""
-    if source == DEMO:
-        return demo_material.heat(rate)
-    files = _files(source)
-    return _repeated(
-        lambda: (Shot(np.asarray(pixels), file.name) for file in files for pixels in thermal_frames(file)),
-        source,
-        loop,
-    )
+    return demo_material.heat(rate) if source == DEMO else _raw(source, loop)
+
+
+def depth(source: str, *, loop: bool) -> Iterator[Shot]:
+    """Depth pictures: uint16 millimetres or float32 metres; `source` as `thermal`'s but for the demo."""
+    return _raw(source, loop)
 
 
 def sound(source: str, seconds: float, *, loop: bool) -> tuple[int, Iterator[Shot]]:
@@ -72,6 +72,20 @@ def _files(source: str) -> list[Path]:
     if not found or not found[0].exists():
         raise ConfigError("nothing to replay", got=path, expected="a file, or a folder with files in it")
     return found
+
+
+def _raw(source: str, loop: bool) -> Iterator[Shot]:
+    files = _files(source)
+    return _repeated(
+        lambda: (Shot(_sendable(each), file.name) for file in files for each in raw_frames(file)),
+        source,
+        loop,
+    )
+
+
+def _sendable(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The pixels in a type that messages have: no float but float32."""
+    return np.asarray(pixels, np.float32) if pixels.dtype.kind == "f" else np.asarray(pixels)
 
 
 def _shots(file: Path) -> Iterator[Shot]:

@@ -22,7 +22,7 @@ _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Inputs:
-    """Subscriptions for every sense in use: `image` (also for video), `thermal`, `audio`.
+    """Subscriptions for every sense in use: `image` (also for video), `thermal`, `depth`, `audio`.
 
     Pictures come with the sensor-data profile, best effort and a short queue; every profile can be overridden
     by parameters (`qos_overrides.<topic>.subscription...`). Where audio_common_msgs is installed, sound is
@@ -35,8 +35,9 @@ class Inputs:
         viewers = [senses[each] for each in (Modality.IMAGE, Modality.VIDEO) if each in senses]
         if viewers:
             self._add(Image, "image", _to_each(viewers), qos_profile_sensor_data)
-        if thermal := senses.get(Modality.THERMAL):
-            self._add(Image, "thermal", thermal.receive, qos_profile_sensor_data)
+        for each in (Modality.THERMAL, Modality.DEPTH):
+            if each in senses:
+                self._add(Image, each.value, senses[each].receive, qos_profile_sensor_data)
         if sound := senses.get(Modality.AUDIO):
             self._add(AudioChunk, "audio", sound.receive, _SOUND)
             if AudioInfo is not None:
