@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rvl_edge.errors import BadEncoding, BadShape
-from rvl_edge.media import ImageSample, ThermalSample, VideoSample, read_sample, raw_frames
+from rvl_edge.media import ImageSample, ThermalSample, VideoSample, raw_frames, read_sample
 
 
 @pytest.mark.parametrize(
