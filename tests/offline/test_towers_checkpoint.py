@@ -57,7 +57,7 @@ def test_a_text_checkpoint_carries_its_tokenizer(tmp_path: Path) -> None:
 def test_every_key_that_does_not_fit_is_named(folder: Path) -> None:
     path = folder / "model.safetensors"
     weights = safetensors.torch.load_file(path)
-    weights["vision_model.encoder.layers.0.temporal_mlp.fc1.weight"] = torch.zeros(2)
+    weights["vision_model.encoder.layers.0.temporal_norm.weight"] = torch.zeros(2)
     weights[QUERY] = weights[QUERY][:3].contiguous()
     del weights["visual_projection.weight"]
     safetensors.torch.save_file(weights, path)
