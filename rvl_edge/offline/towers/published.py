@@ -136,12 +136,13 @@ def parse_published(fields: Mapping[str, Any], source: object) -> Published:
 
 
 def _modality(fields: Mapping[str, Any], source: object) -> Modality:
-    names = [fields["model_type"]] if fields.get("model_type") else []
-    names += fields.get("architectures") or []
-    if len(set(map(str, names))) != 1 or names[0] not in _MODEL_TYPES:
+    classes = fields.get("architectures")
+    stated = [fields.get("model_type"), *(classes[:1] if isinstance(classes, list) else [classes])]
+    names = list(dict.fromkeys(str(name) for name in stated if name))
+    if len(names) != 1 or names[0] not in _MODEL_TYPES:
         raise CheckpointError(
             f"model_type and architectures of {source} name no encoder of LanguageBind",
-            got=", ".join(map(str, names)) or "nothing",
+            got=" and ".join(names) or "nothing",
             expected=" or ".join(_MODEL_TYPES),
             fix="download one of the LanguageBind/LanguageBind_* repositories",
         )
