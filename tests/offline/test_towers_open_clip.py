@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import open_clip.transformer
 import pytest
 import torch
-from small_cards import DIM, image_card, randomised, text_card
+from small_cards import image_card, randomised, text_card, wide_encoder, wide_text_encoder
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rvl_edge.offline.towers import Encoder, TextEncoder
 
@@ -18,6 +21,7 @@ _LAYER_NAMES = {
     "mlp.fc1": "mlp.c_fc",
     "mlp.fc2": "mlp.c_proj",
 }
+_ACTIVATIONS = {"gelu": nn.GELU, "quick_gelu": open_clip.transformer.QuickGELU}
 
 
 def _layers(weights: dict[str, Tensor], prefix: str, count: int) -> dict[str, Tensor]:
@@ -35,13 +39,14 @@ def _layers(weights: dict[str, Tensor], prefix: str, count: int) -> dict[str, Te
 def _vision_reference(encoder: Encoder) -> nn.Module:
     config, weights = encoder.card.vision_config, encoder.state_dict()
     reference = open_clip.transformer.VisionTransformer(
-        image_size=16,
-        patch_size=4,
+        image_size=config.image_size,
+        patch_size=config.patch_size,
         width=config.hidden_size,
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
         mlp_ratio=config.intermediate_size / config.hidden_size,
-        output_dim=DIM,
+        act_layer=_ACTIVATIONS[config.hidden_act],
+        output_dim=encoder.card.projection_dim,
     )
     embeddings = "vision_model.embeddings"
     renamed = {
@@ -66,7 +71,8 @@ def _text_reference(encoder: TextEncoder) -> nn.Module:
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
         mlp_ratio=config.intermediate_size / config.hidden_size,
-        output_dim=DIM,
+        act_layer=_ACTIVATIONS[config.hidden_act],
+        output_dim=encoder.card.projection_dim,
         pool_type="argmax",
     )
     renamed = {
@@ -81,24 +87,52 @@ def _text_reference(encoder: TextEncoder) -> nn.Module:
     return reference.eval()
 
 
+@pytest.mark.parametrize("activation", _ACTIVATIONS)
 @pytest.mark.parametrize("learning", [True, False])  # attention takes another path when gradients are wanted
-def test_the_vision_tower_is_open_clips(learning: bool) -> None:
-    encoder = randomised(Encoder(image_card()))
+def test_the_vision_tower_is_open_clips(learning: bool, activation: str) -> None:
+    encoder = randomised(Encoder(image_card(hidden_act=activation)))
     pixels = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.set_grad_enabled(learning):
         ours, theirs = encoder.features(pixels), _vision_reference(encoder)(pixels)
     assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_the_text_tower_is_open_clips_wherever_the_text_ends() -> None:
-    encoder = randomised(TextEncoder(text_card()))
-    last = encoder.card.text_config.vocab_size - 1
-    ids = torch.randint(1, last - 1, (6, 12), generator=torch.Generator().manual_seed(1))
-    for row, end in enumerate((1, 3, 5, 7, 9, 11)):
-        ids[row, end:] = last
+@pytest.mark.parametrize("activation", _ACTIVATIONS)
+def test_the_text_tower_is_open_clips_wherever_the_text_ends(activation: str) -> None:
+    encoder = randomised(TextEncoder(text_card(hidden_act=activation)))
+    ids = _texts(encoder, ends=(1, 3, 5, 7, 9, 11))
     with torch.no_grad():
         ours, theirs = encoder.features(ids), _text_reference(encoder)(ids)
     assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["languagebind-image", "clip-vit-b-32-quickgelu"])
+def test_two_layers_at_full_width_see_as_open_clips(name: str) -> None:
+    encoder = wide_encoder(name)
+    pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        theirs = functional.normalize(_vision_reference(encoder)(pixels), dim=-1)
+        assert (encoder.encode(pixels) - theirs).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["languagebind-text", "clip-vit-b-16-quickgelu-text"])
+def test_two_layers_at_full_width_read_as_open_clips(name: str) -> None:
+    encoder = wide_text_encoder(name, vocab_size=700)
+    ids = _texts(encoder, ends=(1, 20, 76))
+    with torch.no_grad():
+        theirs = functional.normalize(_text_reference(encoder)(ids), dim=-1)
+        assert (encoder.encode(ids) - theirs).abs().max() < 1e-6
+
+
+def _texts(encoder: TextEncoder, ends: Sequence[int]) -> Tensor:
+    """Rows of random ids, each filled up with the id that ends a text from its place in `ends` on."""
+    config = encoder.card.text_config
+    last = config.vocab_size - 1
+    size = (len(ends), config.max_position_embeddings)
+    ids = torch.randint(1, last - 1, size, generator=torch.Generator().manual_seed(1))
+    for row, end in enumerate(ends):
+        ids[row, end:] = last
+    return ids
 
 
 def test_what_follows_the_end_of_a_text_changes_nothing() -> None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 import torch
 from plain_tower import plain_features
-from small_cards import DIM, randomised, vision_config
+from small_cards import DIM, randomised, vision_config, wide_encoder
 from torch import Tensor, nn
 
-from rvl_edge.offline.towers import Encoder, EncoderCard, named_card
+from rvl_edge.offline.towers import Encoder, EncoderCard
 from rvl_edge.offline.towers.card import VisionConfig
 from rvl_edge.preprocess.spec import ImageSpec
 from rvl_edge.types import Modality
@@ -53,29 +53,13 @@ def test_a_small_tower_is_the_plain_one(kind: str, learning: bool) -> None:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_two_layers_at_full_width_are_the_plain_ones(name: str) -> None:
-    card = named_card(f"languagebind-{name}")
-    assert isinstance(card, EncoderCard)
-    config = card.vision_config.model_copy(update={"num_hidden_layers": 2, "image_size": (28, 56)})
-    with torch.device("meta"):
-        encoder = Encoder(card.model_copy(update={"vision_config": config}))
-    encoder = _drawn(encoder.to_empty(device="cpu").eval())
+    encoder = wide_encoder(f"languagebind-{name}", image_size=(28, 56))
+    config = encoder.card.vision_config
     pixels = _pixels(config)
     with torch.no_grad():
         plain = plain_features(encoder.state_dict(), config, pixels)
         difference = encoder.encode(pixels) - nn.functional.normalize(plain, dim=-1)
     assert difference.abs().max() < 1e-6
-
-
-def _drawn(encoder: Encoder) -> Encoder:
-    """Every parameter filled, at scales that keep a wide tower's attention from saturating."""
-    generator = torch.Generator().manual_seed(0)
-    for name, parameter in encoder.named_parameters():
-        if parameter.ndim > 1 and "embedding" not in name:
-            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5, generator=generator)
-        else:
-            mean = float("norm" in name and name.endswith("weight"))
-            nn.init.normal_(parameter, mean, 0.2, generator=generator)
-    return encoder
 
 
 @pytest.mark.parametrize("kind", ["OpenAI's GELU", "clip V1.5"])
