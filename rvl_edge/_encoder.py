@@ -71,11 +71,12 @@ class SenseEncoder:
 
 def load_graph(bundle: Bundle, entry: GraphEntry, threads: int | None, backend: str) -> Session:
     """Open one graph of a bundle; see `open_session`."""
+    files = bundle.load(entry)
     return open_session(
-        bundle.read(entry.graph),
+        files.graph,
         name=entry.graph.path,
         dim=bundle.manifest.embedding_dim,
-        weights=None if entry.weights is None else bundle.read(entry.weights),
+        weights=files.weights,
         threads=threads,
         backend=backend,
     )

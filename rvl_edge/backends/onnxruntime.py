@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from rvl_edge.backends.session import IOSpec, TensorSpec, check_batch, unit_rows
+from rvl_edge.bundle.manifest import weights_path
 from rvl_edge.errors import BackendError
 from rvl_edge.types import FloatArray
 
@@ -49,7 +51,7 @@ class OnnxRuntimeSession:
         try:
             if weights is not None:
                 options.add_external_initializers_from_files_in_memory(
-                    [f"{PurePosixPath(name).name}.data"], [weights], [len(weights)]
+                    [PurePosixPath(weights_path(name)).name], [weights], [len(weights)]
                 )
             self._session: Any = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             # It keeps the bytes it was made from, to be made again; that is as much memory as the weights.
@@ -62,6 +64,11 @@ class OnnxRuntimeSession:
     def io(self) -> IOSpec:
         """See `Session`."""
         return self._io
+
+    @property
+    def description(self) -> str:
+        """See `Session`."""
+        return f"ONNX Runtime {ort.__version__}"
 
     def run(self, batch: npt.NDArray[Any]) -> FloatArray:
         """See `Session`."""
@@ -92,6 +99,8 @@ def _options(threads: int | None) -> Any:
     # Bytes that look like ORT's own format would be parsed by another reader than the one they were checked
     # for.
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    # External data that was not handed over would be looked for where the process happens to run.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     # Idle threads of one encoder must not burn the cores another encoder, or the robot, is using.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
@@ -114,7 +123,11 @@ def _tensor(node: Any) -> TensorSpec:
 
 def _failure(what: str, error: Exception) -> BackendError:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if "opset" in text or "NOT_IMPLEMENTED" in text or "IR version" in text:
+    if isinstance(error, AttributeError):  # no add_external_initializers_from_files_in_memory
+        fix = "pip install 'onnxruntime>=1.24' for graphs with external data, or use backend openvino"
+    elif "NOT_IMPLEMENTED" in text:
+        fix = "use backend openvino if it is a bfloat16 graph, or export float32; else upgrade onnxruntime"
+    elif "opset" in text or "IR version" in text:
         fix = "pip install --upgrade onnxruntime, or export with a lower opset"
     elif isinstance(error, MemoryError) or "alloc" in text.lower():
         fix = "free memory, use a smaller batch, or open fewer senses (modalities=...)"

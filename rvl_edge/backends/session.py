@@ -51,6 +51,11 @@ class Session(Protocol):
         """Names, shapes and types of input and output."""
         ...
 
+    @property
+    def description(self) -> str:
+        """The runtime, its release, and the precision it computes in where that is not the graph's own."""
+        ...
+
     def run(self, batch: npt.NDArray[Any]) -> FloatArray:
         """Encode a batch.
 

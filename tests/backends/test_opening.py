@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backends by name: what there is, what is installed, and what importing costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import tiny_bundle as maker
+
+import rvl_edge as rvl
+from rvl_edge.backends import BACKENDS, open_session
+from rvl_edge.errors import ConfigError, MissingDependency
+
+GRAPH = maker.encoder_graph((3, 32, 32), seed=0)
+
+
+def test_unknown_backend_lists_those_that_exist() -> None:
+    with pytest.raises(ConfigError, match="'onnx'.*" + ", ".join(BACKENDS)):
+        open_session(GRAPH, name="x.onnx", dim=maker.DIM, backend="onnx")
+
+
+@pytest.mark.parametrize("backend", ["openvino", "openvino-bf16"])
+def test_backend_that_is_not_installed(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "rvl_edge.backends.openvino", raising=False)
+    with pytest.raises(MissingDependency, match=r"pip install 'rvl-edge-sdk\[openvino\]'"):
+        open_session(GRAPH, name="x.onnx", dim=maker.DIM, backend=backend)
+
+
+def test_perceiver_refuses_a_backend_before_it_reads_any_graph(tiny_bundle) -> None:
+    bundle = rvl.Bundle.open(tiny_bundle)
+    with pytest.raises(ConfigError, match="unknown backend"):
+        rvl.Perceiver(bundle, backend="tensorflow")
+
+
+def test_importing_the_backends_imports_no_runtime() -> None:
+    code = "import sys, rvl_edge.backends; assert not {'onnxruntime', 'openvino'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
