@@ -37,8 +37,8 @@ class Block:
 def resample_centre(picture: npt.NDArray[np.generic], spec: PictureSpec) -> FloatArray:
     """Resize the short side to `spec.size` and keep the centre square, computing nothing outside of it.
 
-    The long side becomes int(size * long / short) and the crop starts at round((long - size) / 2), halves to
-    even, as in torchvision. Values are not clamped: bicubic overshoots.
+    The long side becomes `spec.resized`, and the crop starts at round((long - size) / 2), halves to even, as
+    in torchvision. Values are not clamped: bicubic overshoots.
 
     Args:
         picture: (H, W, C) with C of 1 or 3, uint8 or float32, any strides, at least one pixel.
@@ -86,7 +86,7 @@ class Axis:
     @classmethod
     def of(cls, length: int, short: int, spec: PictureSpec) -> Axis:
         """One axis of a picture whose short side is `short`."""
-        resized = int(spec.size * length / short)
+        resized = spec.resized(length, short)
         return cls(length, resized, spec.size, spec.interpolation, spec.antialias)
 
 
@@ -127,8 +127,13 @@ def _antialiased(axis: Axis, pixels: npt.NDArray[np.int64]) -> _Taps:
 
 
 def _point_sampled(axis: Axis, pixels: npt.NDArray[np.int64]) -> _Taps:
-    """Kernel at its own width, border pixels repeated (the rule of OpenCV and of torch without antialias)."""
-    centre = (axis.length / axis.resized) * (pixels + 0.5) - 0.5
+    """Kernel at its own width, border pixels repeated (the rule of OpenCV and of torch without antialias).
+
+    The centres are rounded to float32 once, as by the torch of LanguageBind's reference (with FMA): in a wide
+    picture that moves them by 1e-4 pixels.
+    """
+    scale = np.float32(axis.length) / np.float32(axis.resized)
+    centre = (float(scale) * (pixels + 0.5) - 0.5).astype(np.float32).astype(np.float64)
     reach = np.arange(-1, 3) if axis.interpolation == "bicubic" else np.arange(2)
     taps = np.floor(centre).astype(np.int64)[:, None] + reach
     weights = _kernel(taps - centre[:, None], axis.interpolation, a=-0.75)

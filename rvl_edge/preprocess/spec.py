@@ -35,6 +35,10 @@ class PictureSpec(_Spec):
     mean: Triple
     std: tuple[Positive, Positive, Positive]
 
+    def resized(self, length: int, short: int) -> int:
+        """Pixels that a side becomes where the short one becomes `size`, rounded as torchvision does."""
+        return int(self.size * length / short)
+
 
 class ImageSpec(PictureSpec):
     """Colour picture -> (3, size, size) float32."""
@@ -148,6 +152,10 @@ class VideoSpec(PictureSpec):
 
     kind: Literal["video"] = "video"
     num_frames: Annotated[int, Field(ge=1, le=64)] = 8
+
+    def resized(self, length: int, short: int) -> int:
+        """As pytorchvideo, which divides first: at a few odd sizes, such as 112 x 115, one pixel less."""
+        return int(length / short * self.size)
 
 
 PreprocessSpec = Annotated[

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """LanguageBind's inputs by the specs of its cards, against its recipe in torchvision and torchaudio.
 
-The oracles follow the reference's order of steps. Those of pictures work in float64: torch's float32 places
-the kernel so coarsely that, on noise, it is 2e-4 (VGA) to 1e-3 (4K) from its own float64.
+The oracles follow the reference's order of steps in float32. Where the kernel lies is a float32 number, too,
+and torch's releases round it differently; `make parity` pins one, so its bounds are tighter than those here.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ SIZES = [  # (height, width): VGA, portrait, full HD, as is, one more and less, 
     (500, 7),
     (1, 1),
     (2160, 3840),
+    (115, 112),  # pytorchvideo's rounding is not torchvision's
 ]
 sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[1]}x{size[0]}")
 
@@ -54,6 +55,11 @@ def spec_of(card: str) -> Any:
 
 def noise(*shape: int, high: int = 256, dtype: type = np.uint8) -> npt.NDArray[Any]:
     return np.random.default_rng(0).integers(0, high, shape, dtype)
+
+
+def close(ours: npt.NDArray[np.float32], theirs: Any, size: tuple[int, int]) -> bool:
+    """Whether inputs agree to the rounding of a place in a picture of noise, which changes by 6 a pixel."""
+    return difference(ours, theirs) < 5e-6 + 6 * np.spacing(np.float32(max(size)))
 
 
 def difference(ours: npt.NDArray[np.float32], theirs: Any) -> float:
@@ -75,8 +81,8 @@ def test_pictures(sense: str, size: tuple[int, int]) -> None:
     if sense == "thermal":  # the reference's thermal files are grey pictures of three channels
         rgb = np.repeat(rgb[..., :1], 3, axis=2)
     preprocess: Any = preprocess_image if sense == "image" else preprocess_thermal
-    theirs = picture_input(torch.from_numpy(rgb).permute(2, 0, 1).double() / 255)
-    assert difference(preprocess(rgb, spec_of(f"languagebind-{sense}")), theirs) < 4e-6
+    theirs = picture_input(torch.from_numpy(rgb).permute(2, 0, 1).float() / 255)
+    assert close(preprocess(rgb, spec_of(f"languagebind-{sense}")), theirs, size)
 
 
 @sizes
@@ -84,15 +90,15 @@ def test_pictures(sense: str, size: tuple[int, int]) -> None:
 def test_depth(size: tuple[int, int], holes: float) -> None:
     millimetres = noise(*size, high=15_000, dtype=np.uint16) + np.uint16(1)
     millimetres[np.random.default_rng(1).random(size) < holes * (millimetres.size > 1)] = 0
-    metres = torch.from_numpy(millimetres.astype(np.float64)) / 1000
+    metres = torch.from_numpy(millimetres.astype(np.float32)) / 1000
     theirs = picture_input((metres.clip(min=0.01).clip(max=10) / 10).repeat(3, 1, 1))
-    assert difference(preprocess_depth(millimetres, spec_of("languagebind-depth")), theirs) < 4e-6
+    assert close(preprocess_depth(millimetres, spec_of("languagebind-depth")), theirs, size)
 
 
 def frame_input(frame: npt.NDArray[np.uint8]) -> Any:
     """Of a video: Normalize first, then pytorchvideo's ShortSideScale(224), then CenterCrop."""
     height, width, _ = frame.shape
-    planes = functional.normalize(torch.from_numpy(frame).permute(2, 0, 1).double() / 255, MEAN, STD)
+    planes = functional.normalize(torch.from_numpy(frame).permute(2, 0, 1).float() / 255, MEAN, STD)
     if width < height:
         scaled = (math.floor(height / width * 224), 224)
     else:
@@ -108,7 +114,7 @@ def test_video(count: int, size: tuple[int, int]) -> None:
     frames = noise(count, *size, 3)
     inputs = [frame_input(frame) for frame in frames]
     theirs = torch.stack([inputs[i] for i in np.linspace(0, count - 1, 8, dtype=int)], dim=1)
-    assert difference(preprocess_video(frames, spec_of("languagebind-video")), theirs) < 4e-6
+    assert close(preprocess_video(frames, spec_of("languagebind-video")), theirs, size)
 
 
 @pytest.fixture

@@ -47,7 +47,9 @@ def test_equals_torchvision_on_float64(
     assert got.shape == (3, size, size)
     assert got.dtype == np.float32
     assert got.flags.c_contiguous
-    np.testing.assert_allclose(got, torchvision_reference(rgb, numbers), rtol=0, atol=1e-5)
+    # Without antialiasing the kernel's place is rounded to float32; noise changes by up to 6 a pixel.
+    atol = 1e-5 if antialias else 1e-5 + 6 * np.spacing(np.float32(max(shape)))
+    np.testing.assert_allclose(got, torchvision_reference(rgb, numbers), rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_equals_the_order_of_languagebind_normalise_then_resize() -> None:
     picture = torch.nn.functional.interpolate(picture, (48, 64), mode="bilinear", align_corners=False)
     want = picture[..., 8:56].permute(1, 0, 2, 3).numpy()
     numbers = SPEC.model_copy(update={"size": 48, "interpolation": "bilinear", "antialias": False})
-    np.testing.assert_allclose(preprocess_video(frames, numbers), want, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(preprocess_video(frames, numbers), want, rtol=0, atol=5e-5)
 
 
 def test_sequence_and_array_agree() -> None:

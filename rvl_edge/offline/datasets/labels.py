@@ -23,8 +23,8 @@ Template = Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")]
 class LabelSetFile(BaseModel):
     """One file: labels that can be ranked together, each with other names for the same thing.
 
-    `modalities` are the senses trained on it (where the encoders were trained on free text: those it is offered
-    to), `simulated` says that their samples were simulated.
+    `modalities` are the senses trained on it (of encoders trained on free text: those it is offered to),
+    `simulated` says that their samples were simulated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
