@@ -98,8 +98,9 @@ def _as_filed(name: str, weights: Weights) -> str:
 def _contradictions(given: Shapes, wanted: Shapes) -> Iterator[str]:
     """The config's fields that the weights contradict; `given` is the weights', `wanted` the config's."""
     for field, (key, axis) in _SIZES.items():
-        if len(given.get(key, ())) > axis and len(wanted.get(key, ())) > axis:
-            yield from _differ(field, wanted[key][axis], given[key][axis])
+        config, weights = (shapes.get(key, ())[axis:][:1] for shapes in (wanted, given))
+        if config and weights:
+            yield from _differ(field, *config, *weights)
     for tower in ("vision", "text"):
         counts = (_layers(shapes, tower) for shapes in (wanted, given))
         yield from _differ(f"{tower}_config.num_hidden_layers", *counts)
