@@ -54,15 +54,20 @@ def folder_atomic(path: Path) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         partial.chmod(0o755)
         yield partial
-        _sync_tree(partial)
-        if path.exists():
-            _exchange(partial, path)
-        else:
-            partial.rename(path)
-        _sync_folder(path.parent)
+        put_folder(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # the unfinished folder, or after the exchange the old one
         os.close(lock)
+
+
+def put_folder(new: Path, path: Path) -> None:
+    """Flush a folder to disk and put it at `path`, beside it; one already there takes the place of `new`."""
+    _sync_tree(new)
+    if path.exists():
+        _exchange(new, path)
+    else:
+        new.rename(path)
+    _sync_folder(path.parent)
 
 
 def _clear_abandoned(path: Path) -> None:

@@ -95,6 +95,20 @@ class CheckpointError(BundleError):
     """A checkpoint whose keys, shapes or config do not agree with the architecture."""
 
     code = "checkpoint"
+    page = "docs/errors/checkpoint.md"
+
+
+class PullError(RvlEdgeError):
+    """The hub, the network or the disk did not give what was asked for; what came so far is kept."""
+
+    code = "pull"
+    page = "docs/errors/checkpoint.md"
+
+
+class HubNotFound(PullError):
+    """No such repository or revision on the hub."""
+
+    code = "hub-not-found"
 
 
 class InputError(RvlEdgeError):

@@ -10,8 +10,8 @@ from rvl_edge.errors import MissingDependency
 
 
 @contextmanager
-def offline_half(verb: str) -> Iterator[None]:
-    """Import `rvl_edge.offline` inside this.
+def offline_half(verb: str, *, extra: str = "offline") -> Iterator[None]:
+    """Import `rvl_edge.offline` inside this; `extra` has what the verb needs.
 
     Raises:
         MissingDependency: a package of the offline half is not installed.
@@ -24,5 +24,5 @@ def offline_half(verb: str) -> Iterator[None]:
         raise MissingDependency(
             f"`rvl-edge {verb}` needs packages that robots do without",
             got=error,
-            fix="pip install 'rvl-edge-sdk[offline]' on a workstation",
+            fix=f"pip install 'rvl-edge-sdk[{extra}]' on a workstation",
         ) from error

@@ -16,7 +16,9 @@ from rvl_edge.errors import (
     BundleError,
     BundleNotFound,
     GateFailed,
+    HubNotFound,
     MissingDependency,
+    PullError,
     RvlEdgeError,
 )
 
@@ -37,9 +39,9 @@ def exit_code(error: RvlEdgeError) -> int:
     """1 for a missed gate, 2 for what the caller gave, 3 for what the machine or the bundle lacks."""
     if isinstance(error, GateFailed):
         return 1
-    if isinstance(error, BundleNotFound):
+    if isinstance(error, (BundleNotFound, HubNotFound)):
         return 2
-    return 3 if isinstance(error, (BackendError, BundleError, MissingDependency)) else 2
+    return 3 if isinstance(error, (BackendError, BundleError, MissingDependency, PullError)) else 2
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:

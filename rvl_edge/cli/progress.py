@@ -19,11 +19,12 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress() -> Iterator[Advance]:
+def progress(*, in_bytes: bool = False) -> Iterator[Advance]:
     """A bar a task, with elapsed and remaining time."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
+        DownloadColumn,
         MofNCompleteColumn,
         Progress,
         TextColumn,
@@ -31,7 +32,8 @@ def progress() -> Iterator[Advance]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    count = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), count)
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[note]}"), *times, console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pulled.json`: which commit of which repository a folder holds, and the hash of every file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from rvl_edge._validation import complaints
+from rvl_edge.errors import ConfigError
+
+PIN_NAME = "pulled.json"
+_CHUNK = 1 << 22
+
+Report = Callable[[str, int, int], None]
+"""Takes a task, how many bytes of it are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One file of a commit.
+
+    Attributes:
+        name: its path, which is that of a file directly in the repository.
+        size: in bytes.
+        sha256: hash of its bytes. The hub knows those of large files (Git LFS); a pin has all.
+        git_oid: the SHA-1 that Git gives its bytes, where the hub stores it in Git.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")]
+    size: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    git_oid: Annotated[str, Field(pattern="^[0-9a-f]{40}$")] | None = None
+
+    def matches(self, path: Path, report: Report) -> bool:
+        """Whether the file at `path` has these bytes; one that is not there has not."""
+        if not path.is_file() or path.stat().st_size != self.size:
+            return False
+        if self.sha256 is not None:
+            return sha256_of(path, report) == self.sha256
+        content = path.read_bytes()
+        framed = b"blob %d\0" % len(content) + content
+        return hashlib.sha1(framed, usedforsecurity=False).hexdigest() == self.git_oid
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One commit of a repository, and those of its files that a checkpoint needs."""
+
+    repo: str
+    revision: str
+    commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    files: Annotated[tuple[HubFile, ...], Field(min_length=1)]
+
+
+_PIN = TypeAdapter(Pin)
+
+
+def read_pin(folder: Path) -> Pin | None:
+    """The pin of a folder, if it has one.
+
+    Raises:
+        ConfigError: a `pulled.json` that is none of ours.
+    """
+    path = folder / PIN_NAME
+    try:
+        return _PIN.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path} cannot be read", got=complaints(error), fix="name another folder with --out"
+        ) from None
+
+
+def pin_document(pin: Pin) -> bytes:
+    """Content of `pulled.json`."""
+    return _PIN.dump_json(pin, indent=2) + b"\n"
+
+
+def sha256_of(path: Path, report: Report) -> str:
+    """Hash a file, reporting how far it is."""
+    size, done, digest = path.stat().st_size, 0, hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
+            done += len(block)
+            report(f"check {path.name}", done, size)
+    return digest.hexdigest()
