@@ -148,9 +148,14 @@ def test_a_checkpoints_config_extends_nothing(tmp_path: Path) -> None:
         card.read_card(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff", b"[" * 100_000, b"1" * 10_000])
 def test_a_file_that_is_no_card_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "config.json"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         card.read_card(path)
+
+
+def test_a_folder_in_place_of_a_card_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        card.read_card(tmp_path)

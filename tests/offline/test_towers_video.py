@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_cards import image_card, randomised, video_card, vision_config
 
+from rvl_edge.errors import BadShape
 from rvl_edge.offline.towers import Encoder
 from rvl_edge.offline.towers.inheriting import inherit
 from rvl_edge.offline.towers.initialisation import initialise, sinusoids
@@ -63,6 +65,12 @@ def test_a_clip_tower_sees_the_order_of_frames_and_not_that_of_clips() -> None:
         turned = encoder.encode(clips.flip(0))
     assert torch.allclose(turned, straight.flip(0), atol=1e-6)
     assert (straight - backward).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2, 16, 16), (4, 3, 16, 16), (1, 3, 8, 16, 16)])
+def test_frames_of_different_clips_are_never_mixed(shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadShape, match="expected 4"):
+        Encoder(video_card(frames=4)).encode(torch.zeros(shape))
 
 
 def test_a_clip_tower_starts_as_the_image_tower() -> None:

@@ -132,7 +132,9 @@ def read_fields(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             "no card there", got=path, fix="give a folder with a config.json, or a card's name"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CheckpointError("the card cannot be read", got=error) from None
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or numbers and nesting without end
         raise CheckpointError(f"{path} is no JSON", got=error, fix="download the file again") from None
     if not isinstance(fields, dict):
         raise CheckpointError(f"{path} is no card", got=type(fields).__name__, expected="a JSON object")

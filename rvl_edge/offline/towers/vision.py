@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rvl_edge.errors import BadShape
 from rvl_edge.offline.towers.attention import Block, Layers
 from rvl_edge.offline.towers.card import VisionConfig
 from rvl_edge.offline.towers.patch_dropout import drop_patches
@@ -67,7 +68,14 @@ class VisionTower(nn.Module):
         self.post_layernorm = nn.LayerNorm(width, eps=eps)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Map (B, 3, H, W), or (B, 3, T, H, W) for clips, to (B, width)."""
+        """Map (B, 3, H, W), or (B, 3, T, H, W) for clips, to (B, width).
+
+        Raises:
+            BadShape: another number of frames than the config's; attention would mix the clips of a batch.
+        """
+        frames = pixels.shape[2] if pixels.ndim == 5 else 1
+        if frames != self.frames:
+            raise BadShape("not as many frames as the tower looks at", got=frames, expected=self.frames)
         if pixels.ndim == 5:
             pixels = pixels.transpose(1, 2).flatten(0, 1)
         tokens = self.embeddings(pixels)
