@@ -42,7 +42,6 @@ _REQUIRED = {
     "onnxruntime": "onnxruntime",
     "pydantic": "pydantic",
     "tokenizers": "tokenizers",
-    "soxr": "soxr",
 }
 _MEDIA = {"soundfile": "soundfile", "av": "av"}
 _RUNTIMES = ("openvino", "tensorrt")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from rvl_edge.errors import BadDtype, BadEncoding, BadShape, NonFinite, TooShort
 from rvl_edge.preprocess.fbank import fbank, frame_samples
+from rvl_edge.preprocess.resample_sound import resample_sound
 from rvl_edge.preprocess.spec import AudioSpec
 from rvl_edge.types import FloatArray
 
@@ -27,8 +27,7 @@ def preprocess_audio(pcm: npt.NDArray[Any], spec: AudioSpec, *, sample_rate: flo
 
     The first channel is used, as in LanguageBind; microphone arrays put their processed signal there. Pass a
     mix to use another. Silence is a valid sound. The clip's mean is not subtracted, as the reference does,
-    since the filter bank removes the mean of each frame. Resampling is soxr's HQ, whose pass band is wider
-    than torchaudio's default.
+    since the filter bank removes the mean of each frame.
 
     Args:
         pcm: (N,) or (N, channels), float32 or float64 with full scale 1, or int16, int32 or uint8 PCM.
@@ -47,9 +46,7 @@ def preprocess_audio(pcm: npt.NDArray[Any], spec: AudioSpec, *, sample_rate: flo
     """
     if not RATES_HZ[0] <= sample_rate <= RATES_HZ[1]:
         raise BadEncoding("sample rate out of range", got=f"{sample_rate} Hz", expected=f"{RATES_HZ} Hz")
-    mono = _first_channel(pcm)
-    if sample_rate != spec.sample_rate and mono.size:
-        mono = soxr.resample(mono, sample_rate, spec.sample_rate, quality="HQ")
+    mono = resample_sound(_first_channel(pcm), sample_rate, spec.sample_rate)
     length, shift = frame_samples(spec)
     frames = 1 + (len(mono) - length) // shift
     if frames < 1:

@@ -27,12 +27,12 @@ def test_a_sound_robot_path_is_fine_whatever_optional_parts_lack(
 def test_a_missing_required_package_is_named_with_its_pip_line(
     rvl_edge: CommandLine, tiny_bundle: Path
 ) -> None:
-    outcome = rvl_edge("doctor", "--bundle", tiny_bundle, "--json", blocked=("soxr",))
-    soxr = by_subject(outcome.document)["soxr"]
+    outcome = rvl_edge("doctor", "--bundle", tiny_bundle, "--json", blocked=("tokenizers",))
+    tokenizers = by_subject(outcome.document)["tokenizers"]
     assert outcome.code == 3
-    assert soxr["verdict"] == "broken"
-    assert soxr["detail"] == "blocked soxr"
-    assert soxr["fix"].startswith("pip install")
+    assert tokenizers["verdict"] == "broken"
+    assert tokenizers["detail"] == "blocked tokenizers"
+    assert tokenizers["fix"].startswith("pip install")
 
 
 def test_a_damaged_bundle_is_found(rvl_edge: CommandLine, own_bundle: Path) -> None:
