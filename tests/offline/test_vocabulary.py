@@ -53,10 +53,14 @@ def test_the_last_two_ids_frame_a_text(whole: Tokenizer, short: Tokenizer) -> No
         assert tokenizer.token_to_id("<|endoftext|>") == size - 1
 
 
+@pytest.fixture(scope="module")
+def shortest() -> Tokenizer:
+    return build_tokenizer(700)
+
+
 @given(st.text(max_size=40))
-def test_a_short_list_still_reads_any_text(text: str) -> None:
-    tokenizer = build_tokenizer(700)
-    ids = tokenizer.encode(text).ids
+def test_a_short_list_still_reads_any_text(shortest: Tokenizer, text: str) -> None:
+    ids = shortest.encode(text).ids
     assert all(0 <= index < 698 for index in ids)
     if any(letter.isalnum() for letter in text):
         assert ids

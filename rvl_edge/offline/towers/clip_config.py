@@ -95,17 +95,10 @@ def read_folder_config(folder: Path) -> EncoderCard | TextCard | Published:
 
 def _read_clip(path: Path) -> Published:
     """`CLIPConfig` is what LanguageBind's config extends; its pictures are resized with a low-pass filter."""
-    fields = read_fields(path)
-    vision = fields.get("vision_config") or {}
-    published = parse_published(
-        {
-            **fields,
-            "model_type": "LanguageBindImage",
-            "architectures": None,
-            "vision_config": {**vision, "lora_r": 0},
-        },
-        path,
-    )
+    fields = read_fields(path) | {"model_type": "LanguageBindImage", "architectures": None}
+    if isinstance(fields.get("vision_config"), dict):
+        fields["vision_config"] = fields["vision_config"] | {"lora_r": 0}
+    published = parse_published(fields, path)
     preprocess = published.encoder.preprocess.model_copy(update={"antialias": True})
     return replace(published, encoder=published.encoder.model_copy(update={"preprocess": preprocess}))
 

@@ -106,8 +106,9 @@ def _contradictions(given: Shapes, wanted: Shapes) -> Iterator[str]:
         yield from _differ(f"{tower}_config.num_hidden_layers", *counts)
     timed = (any(".temporal_attn." in name for name in shapes) for shapes in (wanted, given))
     yield from _differ("vision_config.add_time_attn", *timed)
-    kinds = ("vl_new" if len(shapes.get(_PATCHES, ())) == 5 else "vl" for shapes in (wanted, given))
-    yield from _differ("vision_config.clip_type", *kinds)
+    if _PATCHES in given and _PATCHES in wanted:
+        kinds = ("vl_new" if len(shapes[_PATCHES]) == 5 else "vl" for shapes in (wanted, given))
+        yield from _differ("vision_config.clip_type", *kinds)
 
 
 def _differ(field: str, config: object, weights: object) -> Iterator[str]:

@@ -18,8 +18,8 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_VOCABULARY_SIZE = 49_408
 
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-_CONTROLS = r"[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]"
-_PLAIN = {  # what ftfy makes of typographers' characters, before the reference reads a text
+_PLAIN = {  # what the reference makes of them before it lower-cases, by ftfy and by Python
+    r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]": "",
     r"[\u02bc\u2018-\u201b]": "'",
     r"[\u201c-\u201f]": '"',
     "\ufb00": "ff",
@@ -29,7 +29,7 @@ _PLAIN = {  # what ftfy makes of typographers' characters, before the reference 
     "\ufb04": "ffl",
     "\ufb05": "\u017ft",
     "\ufb06": "st",
-    _CONTROLS: "",
+    r"(?<=\p{L})\u03a3(?!\p{L})": "\u03c2",  # a sigma that ends a word has a small letter of its own
 }
 _BYTES_AND_FRAME = 2 * 256 + 2  # each byte inside a word and at its end, START, END
 
