@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rvl_edge.backends import BACKENDS
     from rvl_edge.bundle import Bundle, VerifyReport, verify
     from rvl_edge.errors import BackendError, BundleError, ConfigError, InputError, RvlEdgeError
     from rvl_edge.perceiver import Perceiver
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rvl_edge.types import Label, Modality, Perception, Timing
 
 _HOMES = {
+    "BACKENDS": "backends",
     "Bundle": "bundle",
     "VerifyReport": "bundle",
     "verify": "bundle",
@@ -45,6 +47,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BACKENDS",
     "BackendError",
     "Bundle",
     "BundleError",

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("rvl_edge_ros.health", reason="needs ROS 2; see docs/ros.md")
 
-from rvl_edge_ros.health import State, judge
+from rvl_edge_ros.health import StallWatch, State, judge
 from rvl_edge_ros.meter import Counts, Meter, Outcome, Reading
 
 from rvl_edge import Timing
@@ -38,6 +38,12 @@ def test_the_most_specific_cause_is_named(reading: Reading, busy: float, expecte
     state, words = judge(reading, busy=busy, stale_after=2.0, inference_timeout=5.0)
     assert state is expected
     assert words
+
+
+def test_a_stall_is_counted_while_it_lasts_and_forgotten_when_it_ends() -> None:
+    watch = StallWatch(interval=0.5)
+    stalls = (False, True, True, False, True)
+    assert [watch.read(stalled=stalled) for stalled in stalls] == [0, 0.5, 1, 0, 0.5]
 
 
 class Clock:

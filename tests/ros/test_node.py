@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("rvl_edge_ros.perception_node", reason="needs ROS 2; see docs/ros.md")
 
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rig import PATIENCE, Rig
 from rvl_edge_msgs.msg import Embedding, Labels, SensorHealth
 
@@ -175,22 +177,6 @@ def test_deactivating_waits_for_the_inference_in_work(active: Rig, monkeypatch: 
     assert len(labels) <= 1
 
 
-def test_an_inference_that_hangs_is_reported_and_ends_in_finalized(
-    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = make_rig(autostart=True, modalities=["thermal", "image"], inference_timeout=0.2)
-    rig.node.begin()
-    go_on = threading.Event()
-    monkeypatch.setattr(rvl.Perceiver, "image", lambda *_: go_on.wait(PATIENCE))
-    rig.publish("image", rig.picture())
-    rig.until(lambda: rig.values("image")["state"] == "stalled", "the stall on /diagnostics")
-    assert rig.values("thermal")["state"] == "waiting"
-    rig.node.trigger_deactivate()
-    assert rig.state == "finalized"
-    assert "restart" in rig.status("node").message
-    go_on.set()
-
-
 @pytest.mark.parametrize("damage", ["graph", "manifest", "gone"])
 def test_a_damaged_bundle_leaves_the_node_unconfigured_with_the_reason(
     make_rig: MakeRig, own_bundle: Path, damage: str
@@ -211,6 +197,37 @@ def test_a_damaged_bundle_leaves_the_node_unconfigured_with_the_reason(
     manifest.write_text(whole[1])
     expected = FAILURE if damage == "gone" else SUCCESS
     assert rig.node.trigger_configure() == expected
+
+
+def test_a_runtime_that_is_not_installed_leaves_the_node_unconfigured_with_the_fix(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("openvino", "rvl_edge.backends.openvino"):
+        monkeypatch.setitem(sys.modules, name, None)
+    rig = make_rig(autostart=True, backend="openvino")
+    rig.node.begin()
+    assert rig.state == "unconfigured"
+    assert "pip install 'rvl-edge-sdk[openvino]'" in rig.status("node").message
+    assert rig.node.set_parameters([Parameter("backend", value="onnxruntime")])[0].successful
+    assert rig.node.trigger_configure() == SUCCESS
+
+
+def test_another_runtime_gives_the_same_embedding(make_rig: MakeRig, tiny_bundle: Path) -> None:
+    pytest.importorskip("openvino", reason="needs the openvino extra")
+    rig = make_rig(autostart=True, backend="openvino", modalities=["thermal"])
+    rig.node.begin()
+    heard = rig.listen(Embedding, "thermal/embedding")
+    message = rig.heat()
+    rig.publish("thermal", message)
+    rig.until(lambda: heard)
+    with rvl.Perceiver.open(tiny_bundle) as perceiver:
+        expected = perceiver.thermal(np.frombuffer(message.data, np.uint16).reshape(48, 64))
+    np.testing.assert_allclose(np.array(heard[0].data), expected.embedding, atol=1e-5)
+
+
+def test_an_unknown_runtime_is_refused_before_anything_is_loaded(make_rig: MakeRig) -> None:
+    with pytest.raises(rvl.ConfigError, match=r"'tensorflow'.*'onnxruntime'"):
+        make_rig(backend="tensorflow")
 
 
 @pytest.fixture

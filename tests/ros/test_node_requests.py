@@ -129,6 +129,8 @@ NONSENSE = {
     "modalities": [["image"]],
     "bundle": ["elsewhere"],
     "threads": [4],
+    "backend": ["tensorrt", "openvino"],
+    "stalled_exit": [-1.0, math.nan],
 }
 
 

@@ -16,8 +16,13 @@ import pytest
 
 pytest.importorskip("rvl_edge_ros.demo", reason="needs ROS 2; see docs/ros.md")
 
+import numpy as np
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import qos_profile_sensor_data
 from rig import PATIENCE
+from rvl_edge_ros import pictures
+from sensor_msgs.msg import Image
 
 pytestmark = pytest.mark.ros
 
@@ -27,6 +32,25 @@ from rvl_edge_ros.perception_node import main
 code = main()
 print("torch" in sys.modules or "rvl_edge.offline" in sys.modules)
 sys.exit(code)
+"""
+
+
+HANGING = """
+import ctypes, sys
+from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
+from rvl_edge_ros.perception_node import main
+
+real = OnnxRuntimeSession.run
+lock = ctypes.create_string_buffer(64)  # a pthread_mutex_t
+ctypes.CDLL(None).pthread_mutex_lock(lock)
+
+def run(session, batch):
+    if session._name == "graphs/image.onnx" and batch.std() < 0.01:  # a picture that is white all over
+        ctypes.CDLL(None).pthread_mutex_lock(lock)  # in C, for ever
+    return real(session, batch)
+
+OnnxRuntimeSession.run = run
+sys.exit(main())
 """
 
 
@@ -73,28 +97,36 @@ def start() -> Iterator[Callable[..., Process]]:
         each.clean_up()
 
 
-@pytest.fixture
-def wait_for_state(ros_context: None) -> Iterator[Callable[[str], None]]:
-    """Waits until a node says on /diagnostics that it is in a state."""
-    import rclpy
+class Watcher:
+    """Listens to /diagnostics, and shows the node white pictures if told to."""
 
-    node = rclpy.create_node("watcher")
-    heard: list[str] = []
+    def __init__(self) -> None:
+        self.node = rclpy.create_node("watcher")
+        self._rows: dict[str, str] = {}
+        self._white = Image()
+        self._pictures = self.node.create_publisher(Image, "image", qos_profile_sensor_data)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._receive, 10)
+        pictures.fill(self._white, np.full((48, 64, 3), 255, np.uint8))
 
-    def receive(array: DiagnosticArray) -> None:
-        heard.extend(row.message for row in array.status if row.name.endswith("perception: node"))
-
-    node.create_subscription(DiagnosticArray, "/diagnostics", receive, 10)
-
-    def wait(state: str) -> None:
-        heard.clear()
+    def wait_for(self, state: str, of: str = "node", *, shown: bool = False) -> None:
+        """Until the newest report on the node or a sense begins with a state."""
+        self._rows.clear()
         end = time.monotonic() + PATIENCE
-        while not any(message.startswith(state) for message in heard):
-            assert time.monotonic() < end, f"never {state}, but {heard}"
-            rclpy.spin_once(node, timeout_sec=0.1)
+        while not self._rows.get(f"perception: {of}", "").startswith(state):
+            assert time.monotonic() < end, f"never {state}, but {self._rows}"
+            if shown:
+                self._pictures.publish(self._white)
+            rclpy.spin_once(self.node, timeout_sec=0.1)
 
-    yield wait
-    node.destroy_node()
+    def _receive(self, array: DiagnosticArray) -> None:
+        self._rows.update((row.name, row.message) for row in array.status)
+
+
+@pytest.fixture
+def watcher(ros_context: None) -> Iterator[Watcher]:
+    made = Watcher()
+    yield made
+    made.node.destroy_node()
 
 
 def node_arguments(bundle: Path) -> list[str]:
@@ -104,33 +136,66 @@ def node_arguments(bundle: Path) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_an_active_node_in_order_and_no_torch_was_loaded(
     start: Callable[..., Process],
-    wait_for_state: Callable[[str], None],
+    watcher: Watcher,
     tiny_bundle: Path,
     number: signal.Signals,
 ) -> None:
     process = start(*node_arguments(tiny_bundle))
-    wait_for_state("active")
+    watcher.wait_for("active")
     code, out, err = process.end(number)
     assert code == 0
     assert out == "False\n"
     assert "Traceback" not in err
 
 
+def hanging_node(start: Callable[..., Process], bundle: Path, stalled_exit: float) -> Process:
+    parameters = {
+        "bundle": bundle,
+        "autostart": "true",
+        "inference_timeout": 0.3,
+        "stalled_exit": stalled_exit,
+    }
+    given = [text for name, value in parameters.items() for text in ("-p", f"{name}:={value}")]
+    return start("-c", HANGING, "--ros-args", *given)
+
+
+def test_a_node_whose_inference_hangs_ends_by_itself_and_says_why(
+    start: Callable[..., Process], watcher: Watcher, tiny_bundle: Path
+) -> None:
+    process = hanging_node(start, tiny_bundle, stalled_exit=2.0)
+    watcher.wait_for("an inference has been running", of="image", shown=True)
+    code, _, err = process.wait()
+    assert code == 70
+    assert "FATAL" in err
+    assert "image: an inference has been running" in err
+    assert "Traceback" not in err
+
+
+def test_a_signal_ends_a_node_whose_inference_hangs(
+    start: Callable[..., Process], watcher: Watcher, tiny_bundle: Path
+) -> None:
+    process = hanging_node(start, tiny_bundle, stalled_exit=0.0)
+    watcher.wait_for("an inference has been running", of="image", shown=True)
+    code, _, err = process.end(signal.SIGINT)
+    assert code == 70
+    assert "Traceback" not in err
+
+
 def test_a_killed_node_can_be_started_again(
-    start: Callable[..., Process], wait_for_state: Callable[[str], None], tiny_bundle: Path
+    start: Callable[..., Process], watcher: Watcher, tiny_bundle: Path
 ) -> None:
     first = start(*node_arguments(tiny_bundle))
-    wait_for_state("active")
+    watcher.wait_for("active")
     assert first.end(signal.SIGKILL)[0] == -signal.SIGKILL
     start(*node_arguments(tiny_bundle))
-    wait_for_state("active")
+    watcher.wait_for("active")
 
 
 def test_a_node_without_its_bundle_lives_on_unconfigured_and_says_why(
-    start: Callable[..., Process], wait_for_state: Callable[[str], None], tmp_path: Path
+    start: Callable[..., Process], watcher: Watcher, tmp_path: Path
 ) -> None:
     process = start(*node_arguments(tmp_path / "nothing"))
-    wait_for_state("unconfigured: cannot configure: no such folder")
+    watcher.wait_for("unconfigured: cannot configure: no such folder")
     code, _, err = process.end(signal.SIGINT)
     assert code == 0
     assert "cannot configure" in err
@@ -179,10 +244,19 @@ def test_the_demo_sees_every_sense_and_ends_by_itself(
     assert image["received"] == image["published"] + image["dropped"]
 
 
+def running(pid: int) -> bool:
+    """Whether a process has not ended; one that nobody has waited for has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.mark.parametrize(
-    ("number", "duration", "expected"), [(signal.SIGINT, 0, 0), (signal.SIGTERM, 600, 143)]
+    ("number", "duration", "expected"),
+    [(signal.SIGINT, 0, 0), (signal.SIGTERM, 600, 143), (signal.SIGKILL, 0, -signal.SIGKILL)],
 )
-def test_an_interrupted_demo_leaves_no_process_behind(
+def test_a_demo_that_is_ended_leaves_no_process_behind(
     start: Callable[..., Process], tiny_bundle: Path, number: signal.Signals, duration: int, expected: int
 ) -> None:
     demo = start("-m", "rvl_edge_ros.demo", "--duration", str(duration), "--bundle", str(tiny_bundle))
@@ -192,4 +266,6 @@ def test_an_interrupted_demo_leaves_no_process_behind(
     code, _, err = demo.end(number)
     assert code == expected
     assert "Traceback" not in err
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    while any(map(running, children)):
+        assert number == signal.SIGKILL, "a demo that ends in order ends its children first"
+        assert time.monotonic() < end, "the demo's children outlive it"

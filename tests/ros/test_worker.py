@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,4 +87,18 @@ def test_work_that_hangs_is_seen_and_does_not_hold_up_stopping() -> None:
     assert first[0] == second[0] == "a"
     assert 0 <= first[1] <= second[1]
     assert not gate.worker.stop(0.01)
+    gate.enter.release()
+
+
+def test_what_has_hung_for_longer_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate("a")
+    gate.worker.put("a", 1)
+    assert gate.begun.acquire(timeout=PATIENCE)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 10 * PATIENCE)
+    monkeypatch.setattr("rvl_edge_ros.worker.time", later)
+    stopping = threading.Thread(target=gate.worker.stop, args=(5 * PATIENCE,))
+    stopping.start()
+    stopping.join(PATIENCE)
+    assert not stopping.is_alive()
+    assert gate.done == []
     gate.enter.release()

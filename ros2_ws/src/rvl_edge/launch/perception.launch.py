@@ -34,6 +34,9 @@ def generate_launch_description() -> LaunchDescription:
             description="Senses to use, comma-separated; empty: as params_file.",
         ),
         DeclareLaunchArgument(
+            "backend", default_value="", description="Runtime of the encoders; empty: as params_file."
+        ),
+        DeclareLaunchArgument(
             "image_topic", default_value="image", description="Colour camera, also for video."
         ),
         DeclareLaunchArgument("thermal_topic", default_value="thermal", description="Thermal camera."),
@@ -76,11 +79,12 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
         return LaunchConfiguration(name).perform(context)
 
     parameters = {"autostart": given("autostart") == "true"}
-    if bundle := given("bundle"):
-        parameters["bundle"] = bundle
+    for name in ("bundle", "backend"):
+        if word := given(name):
+            parameters[name] = word
     for name in ("modalities", "labels"):
         if words := given(name):
-            parameters[name] = [word.strip() for word in words.strip("[]").split(",")]
+            parameters[name] = [each.strip() for each in words.strip("[]").split(",")]
     if use_cola := given("use_cola"):
         parameters["use_cola"] = use_cola.lower() == "true"
     return [

@@ -43,3 +43,23 @@ def judge(
         (reading.outcome is Outcome.NONE, State.WAITING, "first result in work"),
     )
     return next(((state, words) for holds, state, words in causes if holds), (State.OK, "ok"))
+
+
+class StallWatch:
+    """How long a node has been stalled without a break.
+
+    It adds up the times between its readings instead of trusting the clock: a process that a debugger or a
+    frozen container held up, and that goes on, was not stalled.
+
+    Args:
+        interval: seconds between two readings.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._readings = 0
+
+    def read(self, *, stalled: bool) -> float:
+        """Take one reading; returns the seconds stalled so far, 0 where it is not."""
+        self._readings = self._readings + 1 if stalled else 0
+        return self._readings * self._interval

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from rvl_edge import BackendError, Bundle, ConfigError, Modality, Perceiver
 from rvl_edge_ros.params import Settings
 
@@ -13,10 +15,10 @@ class Model:
     A sense that was asked for and cannot be had is in `unavailable` with the reason; the others work.
 
     Args:
-        settings: bundle, senses, threads and labels.
+        settings: bundle, senses, runtime, threads and labels.
 
     Raises:
-        RvlEdgeError: the bundle cannot be used, the labels make no sense, or no sense is left.
+        RvlEdgeError: bundle or runtime cannot be used, the labels make no sense, or no sense is left.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,7 +38,11 @@ class Model:
                 fix="set modalities, or bundle, to others",
             )
         self.perceiver = Perceiver(
-            bundle, modalities=present, threads=settings.threads or None, cola=settings.use_cola
+            bundle,
+            modalities=present,
+            threads=settings.threads or None,
+            cola=settings.use_cola,
+            backend=settings.backend,
         )
         try:
             self._warm_up()
@@ -68,6 +74,13 @@ class Model:
         """Version of a sense's labels in force, and those of them it was not trained on."""
         anchors = self.perceiver.anchors(modality)
         return anchors.version, anchors.untrained
+
+    def close(self, timeout: float) -> bool:
+        """Free the bundle; False if an inference that does not end kept it for `timeout` seconds."""
+        closing = threading.Thread(target=self.perceiver.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(timeout)
+        return not closing.is_alive()
 
     def _warm_up(self) -> None:
         for each in self.perceiver.modalities:

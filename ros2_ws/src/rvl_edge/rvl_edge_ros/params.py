@@ -12,7 +12,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from rvl_edge import DepthUnit, Modality, ThermalUnit
+from rvl_edge import BACKENDS, DepthUnit, Modality, ThermalUnit
 from rvl_edge.errors import ConfigError
 
 
@@ -38,6 +38,9 @@ class Settings:
     modalities: tuple[str, ...] = _parameter(
         "modalities", (), "senses to use; none: all that the bundle has", live=False
     )
+    backend: str = _parameter(
+        "backend", BACKENDS[0], f"runtime of the encoders: {', '.join(BACKENDS)}", live=False
+    )
     threads: int = _parameter(
         "threads", 0, "threads an inference uses; 0: the runtime chooses", low=0, high=256, live=False
     )
@@ -58,6 +61,13 @@ class Settings:
     )
     inference_timeout: float = _parameter(
         "inference_timeout", 10.0, "seconds until an inference has stalled", low=0.1, high=3600.0
+    )
+    stalled_exit: float = _parameter(
+        "stalled_exit",
+        20.0,
+        "seconds that a sense may be stalled until the process ends itself, to be started anew; 0: never",
+        low=0.0,
+        high=3600.0,
     )
     image_max_rate: float = _parameter(
         "image.max_rate", 0.0, "most pictures a second to perceive; 0: as many as can be", low=0.0, high=1e3
@@ -133,6 +143,7 @@ def check(settings: Settings) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{name} is not a number", got=value, expected=each.metadata["description"])
     _one_of("modalities", settings.modalities, [each.value for each in Modality])
+    _one_of("backend", (settings.backend,), list(BACKENDS))
     _one_of("thermal.unit", (settings.thermal_unit,), ["", *(each.value for each in ThermalUnit)])
     _one_of("depth.unit", (settings.depth_unit,), ["", *(each.value for each in DepthUnit)])
     if settings.templates and not settings.labels:

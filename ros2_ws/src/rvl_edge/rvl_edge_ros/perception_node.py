@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -21,11 +21,12 @@ from rvl_edge_msgs.srv import EmbedText, SetLabels
 
 from rvl_edge import Perception, RvlEdgeError, UntrainedLabelWarning
 from rvl_edge_ros import params, services
+from rvl_edge_ros.health import StallWatch, State
 from rvl_edge_ros.model import Model
 from rvl_edge_ros.pipeline import Pipeline
 from rvl_edge_ros.publishing import Outputs
 from rvl_edge_ros.reports import diagnostic_status, node_status, sense_reports
-from rvl_edge_ros.running import run
+from rvl_edge_ros.running import HUNG, Hung, run
 from rvl_edge_ros.samples import Sample
 from rvl_edge_ros.subscribing import Inputs
 
@@ -34,6 +35,7 @@ SUCCESS, FAILURE, ERROR = (
     TransitionCallbackReturn.FAILURE,
     TransitionCallbackReturn.ERROR,
 )
+_REPORT_INTERVAL = 1.0  # seconds
 Answer = TypeVar("Answer")
 
 
@@ -42,7 +44,8 @@ class PerceptionNode(LifecycleNode):
 
     Configuring loads and verifies the bundle, activating subscribes, deactivating stops and keeps the bundle,
     cleaning up frees it. Whatever goes wrong is reported on /diagnostics and survived. Callbacks run on one
-    executor thread, inference on another, and texts are embedded on a third.
+    executor thread, inference on another, and texts are embedded on a third. An inference that does not come
+    back cannot be ended by itself: where `stalled_exit` says so, the process ends, to be started anew.
 
     Raises:
         ConfigError: parameters that make no sense.
@@ -56,24 +59,29 @@ class PerceptionNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._inputs: Inputs | None = None
         self._failure = ""
-        self._texts = ThreadPoolExecutor(1, thread_name_prefix="texts")
+        self._hung = False
+        self._watch = StallWatch(_REPORT_INTERVAL)
+        self._answering: threading.Thread | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         apart = MutuallyExclusiveCallbackGroup()  # a pending answer holds up its own group only
         self.create_service(SetLabels, "~/set_labels", self._on_set_labels, callback_group=apart)
         self.create_service(EmbedText, "~/embed_text", self._on_embed_text, callback_group=apart)
-        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(_REPORT_INTERVAL, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def begin(self) -> None:
         """Configure and activate, if the `autostart` parameter says so."""
         if self._settings.autostart and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
 
-    def close(self) -> None:
-        """Stop the threads and free the bundle, in whatever state the node is."""
+    def close(self) -> bool:
+        """Stop the threads and free the bundle, in whatever state the node is; False where one hangs."""
         self._stop()
         self._free()
-        self._texts.shutdown()
+        if self._answering is not None:
+            self._answering.join(self._settings.inference_timeout)
+            self._hung |= self._answering.is_alive()
+        return not self._hung
 
     def on_configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Load and verify the bundle; a node that cannot stays unconfigured and says why."""
@@ -85,14 +93,14 @@ class PerceptionNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop inferring and unsubscribe; the bundle stays loaded."""
-        finished = self._stop()
+        self._stop()
         super().on_deactivate(state)
-        return SUCCESS if finished else ERROR
+        return ERROR if self._hung else SUCCESS
 
     def on_cleanup(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Free the bundle."""
         self._free()
-        return SUCCESS
+        return ERROR if self._hung else SUCCESS
 
     def on_shutdown(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything."""
@@ -140,20 +148,18 @@ class PerceptionNode(LifecycleNode):
         super().on_activate(state)
         self._inputs = Inputs(self, self._pipeline.senses)
 
-    def _stop(self) -> bool:
-        finished = True
+    def _stop(self) -> None:
         if self._inputs is not None:
             self._inputs.destroy()
         if self._pipeline is not None:
-            finished = self._pipeline.stop(self._settings.inference_timeout)
+            self._hung |= not self._pipeline.stop(self._settings.inference_timeout)
         self._inputs = self._pipeline = None
-        return finished
 
     def _free(self) -> None:
         if self._outputs is not None:
             self._outputs.destroy()
-        if self._model is not None:
-            self._model.perceiver.close()
+        if self._model is not None and not self._hung:
+            self._hung = not self._model.close(self._settings.inference_timeout)
         self._outputs = self._model = None
 
     def _publish(self, seen: Perception, sample: Sample) -> None:
@@ -202,20 +208,31 @@ class PerceptionNode(LifecycleNode):
                 future.set_exception(error)
             executor.wake()  # it does not watch futures while it waits for messages
 
-        self._texts.submit(work)
+        # The group lets one request in at a time. A daemon: one that hangs must not keep the process.
+        self._answering = threading.Thread(target=work, name="texts", daemon=True)
+        self._answering.start()
         return future
 
     def _report(self) -> None:
         model_id = self._model.id if self._model else ""
         name = self.get_fully_qualified_name().lstrip("/")
         state = self._state_machine.current_state[1]
+        stalled = "an inference has hung" if self._hung else ""
         message = DiagnosticArray(status=[node_status(name, state, model_id, self._failure)])
         if self._model and self._pipeline and self._outputs:
             for report in sense_reports(self._model, self._pipeline, self._settings):
                 message.status.append(diagnostic_status(report, name, model_id))
                 self._outputs.publish_health(report)
+                if report.state is State.STALLED:
+                    stalled = f"{report.modality}: {report.detail}"
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+        stalled_for, limit = self._watch.read(stalled=bool(stalled)), self._settings.stalled_exit
+        if limit and stalled_for >= limit:
+            self.get_logger().fatal(
+                f"{stalled}, and nothing can end it; the process ends with code {HUNG}, to be started anew"
+            )
+            raise Hung
 
 
 def main(args: list[str] | None = None) -> int:

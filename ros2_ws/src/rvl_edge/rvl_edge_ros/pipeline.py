@@ -57,7 +57,7 @@ class Pipeline:
         return busy[1] if busy and busy[0] is modality else 0.0
 
     def stop(self, timeout: float) -> bool:
-        """Finish the sample in work; False if that took longer than `timeout` seconds."""
+        """Finish the sample in work; False if it takes longer than `timeout` seconds, as `Worker.stop`."""
         return self._worker.stop(timeout)
 
     def _perceive(self, modality: Modality, sample: Sample) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ class Child:
     """Runs `python -m MODULE` as a ROS node; use it as a context manager.
 
     It has a session of its own, so that Ctrl-C in the terminal reaches the parent alone, which ends its
-    children in order.
+    children in order. A parent that is killed takes them with it (`rvl_edge_ros.tethered`).
 
     Args:
         module: with a `main`.
@@ -28,7 +29,8 @@ class Child:
     def __init__(self, module: str, namespace: str, parameters: Mapping[str, str]) -> None:
         self.name = module.rpartition(".")[2]
         assignments = [text for name, value in parameters.items() for text in ("-p", f"{name}:={value}")]
-        self._command = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}", *assignments]
+        tethered = [sys.executable, "-m", "rvl_edge_ros.tethered", str(os.getpid()), module]
+        self._command = [*tethered, "--ros-args", "-r", f"__ns:={namespace}", *assignments]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -52,8 +52,9 @@ class ReplayNode(Node):
     def begin(self) -> None:
         """Nothing to do: the timers run from the start."""
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Nothing to put in order."""
+        return True
 
     def _declared(self, name: str, default: Any, description: str, **limits: Any) -> Any:
         descriptor = ParameterDescriptor(description=description, read_only=True, **limits)

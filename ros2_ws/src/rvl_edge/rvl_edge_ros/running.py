@@ -18,9 +18,14 @@ from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 from rvl_edge import RvlEdgeError
 
 TRANSPORT_PROFILE = Path(__file__).with_name("fastdds.xml")
+HUNG = 70  # exit code where an inference hung; EX_SOFTWARE of sysexits.h
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _FAST_DDS_2 = ("humble", "iron", "jazzy")
 _BY_USER = ("FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+
+
+class Hung(Exception):
+    """Something in the process does not come back, and only the end of the process ends it."""
 
 
 class Runnable(Protocol):
@@ -29,8 +34,8 @@ class Runnable(Protocol):
     def begin(self) -> None:
         """Called once before spinning."""
 
-    def close(self) -> None:
-        """Called once at the end: stop threads, free what was loaded."""
+    def close(self) -> bool:
+        """Called once at the end: stop threads, free what was loaded; False if something hangs."""
 
 
 def choose_transport() -> None:
@@ -53,7 +58,8 @@ def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
         args: command line, None for the process's.
 
     Returns:
-        The exit code: 0 after a signal, 2 where the parameters make no sense.
+        The exit code: 0 after a signal, 2 where the parameters make no sense, `HUNG` where the node raised
+        `Hung`. With something still hanging it does not return: it ends the process with `HUNG`.
     """
     choose_transport()
     early: list[int] = []
@@ -71,14 +77,21 @@ def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
             executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Hung:
+        return HUNG
     except (RvlEdgeError, ParameterException) as error:
         print(error, file=sys.stderr)
         return 2
     finally:
         for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the clean-up short
+        finished = True
         if node is not None:
-            node.close()
+            finished = node.close()
             node.destroy_node()
         rclpy.try_shutdown()
+        if not finished:  # the interpreter's own end would wait for it, or crash under it
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(HUNG)
     return 0

@@ -55,7 +55,11 @@ class Worker(Generic[Key, Item]):
         return None if busy is None else (busy[0], time.monotonic() - busy[1])
 
     def stop(self, timeout: float) -> bool:
-        """Give up what was not begun, end the item in work; False if that takes over `timeout` seconds."""
+        """Give up what was not begun, and end the item in work.
+
+        Returns:
+            False if that item takes more than `timeout` seconds, those before this call included.
+        """
         with self._changed:
             self._stopping = True
             waiting = list(self._newest)
@@ -63,7 +67,8 @@ class Worker(Generic[Key, Item]):
             self._changed.notify()
         for key in waiting:
             self._dropped(key)
-        self._thread.join(timeout)
+        busy = self.busy_with()
+        self._thread.join(timeout if busy is None else max(0.0, timeout - busy[1]))
         return not self._thread.is_alive()
 
     def _run(self) -> None:
