@@ -15,6 +15,8 @@ try:
 except ImportError:  # an optional package of a full ROS 2
     AudioData = AudioDataStamped = AudioInfo = None
 
+__all__ = ["AudioCommon", "AudioData", "AudioDataStamped", "AudioInfo"]
+
 
 class AudioCommon:
     """Turns AudioData and AudioDataStamped into chunks; nothing is guessed before an AudioInfo came.

@@ -107,7 +107,10 @@ def _filmed(still: npt.NDArray[np.uint8], motion: str, progress: float) -> npt.N
     top = height / 2 - scale * HEIGHT / 2
     window = np.array([[scale, 0, left], [0, scale, top]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(still, window, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    view: npt.NDArray[np.uint8] = cv2.warpAffine(
+        still, window, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REFLECT
+    )
+    return view
 
 
 def _silhouette(name: str, sway: float) -> npt.NDArray[np.float64]:
@@ -123,7 +126,8 @@ def _silhouette(name: str, sway: float) -> npt.NDArray[np.float64]:
         cv2.rectangle(canvas, (x - 80, y - 36), (x + 80, y + 36), 0.6, -1)
         cv2.rectangle(canvas, (x + 25, y - 30), (x + 76, y + 30), 1.0, -1)
         cv2.rectangle(canvas, (x - 45, y - 26), (x + 10, y + 26), 0.3, -1)
-    return cv2.GaussianBlur(canvas, (0, 0), 3)
+    blurred: npt.NDArray[np.float64] = cv2.GaussianBlur(canvas, (0, 0), 3)
+    return blurred
 
 
 def _noise(random: np.random.Generator, low: float, high: float) -> npt.NDArray[np.float64]:
@@ -131,8 +135,8 @@ def _noise(random: np.random.Generator, low: float, high: float) -> npt.NDArray[
     count = round(SOUND_SECONDS * SOUND_RATE)
     spectrum = np.fft.rfft(random.normal(size=count))
     frequency = np.fft.rfftfreq(count, 1 / SOUND_RATE)
-    sound = np.fft.irfft(spectrum * ((frequency > low) & (frequency < high)), count)
-    return sound / sound.std()
+    sound: npt.NDArray[np.float64] = np.fft.irfft(spectrum * ((frequency > low) & (frequency < high)), count)
+    return sound / float(sound.std())
 
 
 def _rain(random: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -199,6 +199,7 @@ class PerceptionNode(LifecycleNode):
     def _aside(self, answer: Callable[[], Answer]) -> Future[Answer]:
         """Work out an answer on the thread for texts, so that no sense waits for it."""
         executor = self.executor
+        assert executor is not None  # it is what called
         future: Future[Answer] = Future(executor=executor)
 
         def work() -> None:

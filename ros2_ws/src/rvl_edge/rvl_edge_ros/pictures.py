@@ -74,7 +74,7 @@ def decode(message: Image) -> npt.NDArray[Any]:
         strides=(message.step, pixel, encoding.dtype.itemsize),
     )
     if encoding.to_rgb is not None:
-        return cv2.cvtColor(pixels, encoding.to_rgb)
+        pixels = cv2.cvtColor(pixels, encoding.to_rgb)
     return pixels[..., 0] if encoding.channels == 1 else pixels
 
 

@@ -31,7 +31,7 @@ class Pipeline:
         settings: Settings,
         *,
         publish: Callable[[Perception, Sample], None],
-        warn: Callable[[str], None],
+        warn: Callable[[str], object],
         now: Callable[[], int],
     ) -> None:
         self._perceiver = model.perceiver

@@ -18,6 +18,8 @@ try:
 except ImportError:  # an optional package of a full ROS 2
     Classification = None
 
+__all__ = ["Classification", "classification_message", "embedding_message", "labels_message", "time_message"]
+
 
 def time_message(nanoseconds: int) -> Time:
     """A stamp from nanoseconds."""

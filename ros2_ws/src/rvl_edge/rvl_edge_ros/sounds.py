@@ -14,7 +14,7 @@ from rvl_edge.errors import BadEncoding, BadShape, TooShort
 
 MAX_CHANNELS = 64
 MAX_RATE_HZ = 768_000
-FORMATS = {
+FORMATS: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
     "S16LE": np.dtype("<i2"),
     "S16BE": np.dtype(">i2"),
@@ -60,7 +60,7 @@ def decode(chunk: AudioChunk) -> npt.NDArray[Any]:
             got=f"{len(chunk.data)} bytes",
             expected=f"a multiple of {frame}: {chunk.channels} channels of {chunk.sample_format}",
         )
-    samples = np.frombuffer(chunk.data, dtype).reshape(-1, chunk.channels)
+    samples: npt.NDArray[Any] = np.frombuffer(chunk.data, dtype).reshape(-1, chunk.channels)
     return samples.astype(dtype.newbyteorder("="), copy=False)
 
 

@@ -77,7 +77,8 @@ class SoundWindow:
         self._length, self._hop, self._gap = length, hop, round(gap * NANOSECONDS)
         self._ring: npt.NDArray[Any] = np.empty((0, 0))
         self._rate = 0
-        self.clear()
+        self._at = self._filled = 0
+        self._since = self._end = 0
 
     def push(self, pcm: npt.NDArray[Any], sample_rate: int, stamp: int) -> Window | None:
         """Take one chunk (N, channels) whose first sample is from `stamp`, in nanoseconds."""
