@@ -126,7 +126,7 @@ def _check_tensor(view: memoryview, start: int, end: int, name: str, weights: Fi
         raise UnsafePath(
             f"{name} refers to weights that are not its own (ONNX external data)",
             got=", ".join(f"{key!r}: {value!r}"[:200] for key, value in entries) or "a tensor without a file",
-            expected=f"location {own.decode()}, offset and length of a tensor inside its {weights.size} bytes",
+            expected=f"location {own.decode()}, offset and length of a tensor in its {weights.size} bytes",
             fix="export the bundle again",
         )
 

@@ -71,9 +71,7 @@ class Bundle:
 
     def load(self, entry: GraphEntry) -> GraphFiles:
         """The verified bytes of one graph, which refers to no file but its own; raises as `open`."""
-        graph = self.read(entry.graph)
-        check_external_data(graph, entry.graph.path, entry.weights)
-        return GraphFiles(graph, None if entry.weights is None else self.read(entry.weights))
+        return load_graph(self.root, entry)
 
     def check(self, reference: FileRef) -> None:
         """Raise if one file is not what the manifest says, or is a graph that reads others than its own."""
@@ -82,6 +80,13 @@ class Bundle:
                 check_external_data(self.read(reference), reference.path, entry.weights)
                 return
         check_file(self.root, reference, content=True)
+
+
+def load_graph(root: Path, entry: GraphEntry) -> GraphFiles:
+    """As `Bundle.load`, for a bundle whose manifest is not written yet."""
+    graph = read_verified(root, entry.graph)
+    check_external_data(graph, entry.graph.path, entry.weights)
+    return GraphFiles(graph, None if entry.weights is None else read_verified(root, entry.weights))
 
 
 def locate(path: str | Path | None) -> Path:

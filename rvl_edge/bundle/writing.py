@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rvl_edge._files import folder_atomic
 from rvl_edge.bundle.files import hash_file
-from rvl_edge.bundle.manifest import MANIFEST_NAME, FileRef, Manifest
-from rvl_edge.bundle.opening import Bundle
+from rvl_edge.bundle.manifest import MANIFEST_NAME, FileRef, GraphEntry, Manifest
+from rvl_edge.bundle.opening import Bundle, GraphFiles, load_graph
 from rvl_edge.errors import BundleError
 
 
@@ -36,6 +36,10 @@ class BundleWriter:
         """Write one file below the bundle's folder; returns the manifest's entry for it."""
         self.path(name).write_bytes(content)
         return FileRef(path=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+    def load(self, entry: GraphEntry) -> GraphFiles:
+        """As `Bundle.load`."""
+        return load_graph(self._root, entry)
 
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest, then open the result as a robot would.

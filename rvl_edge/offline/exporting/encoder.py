@@ -1,50 +1,100 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One encoder -> the bytes of its graph, compared with the checkpoint on the runtime that robots use."""
+"""One encoder in torch, as a graph, and in a runtime.
+
+The steps are apart so that the caller can let go of the checkpoint before a runtime loads the graph: a large
+encoder is held once at any time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import onnx_ir as ir
 import torch
 
-from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
+from rvl_edge.bundle.manifest import Precision
 from rvl_edge.offline.exporting.graph import to_onnx
-from rvl_edge.offline.exporting.parity import Parity, compare
-from rvl_edge.offline.exporting.precision import store_as_float16
+from rvl_edge.offline.exporting.precision import compute_in, store_as_float16
+from rvl_edge.offline.exporting.writing import write_model
 from rvl_edge.offline.towers import Encoder, TextEncoder
+from rvl_edge.types import FloatArray
+
+_BATCH = 4  # bounds the memory of activations: video holds eight pictures a sample
+
+_HALF: dict[Precision, ir.DataType] = {
+    "float16": ir.DataType.FLOAT16,
+    "bfloat16": ir.DataType.BFLOAT16,
+}
 
 
-def export_encoder(
-    encoder: Encoder | TextEncoder,
-    inputs: npt.NDArray[Any],
-    *,
-    name: str,
-    weights: Literal["float32", "float16"],
-    opset: int,
-) -> tuple[bytes, Parity]:
-    """Export an encoder and encode `inputs` with both.
+def embed(encoder: Encoder | TextEncoder, inputs: npt.NDArray[Any]) -> FloatArray:
+    """The checkpoint's own embeddings, computed by torch in float32.
 
     Args:
         encoder: an opened checkpoint.
-        inputs: (N, ...) model inputs, N at least 4.
-        name: what to call it in errors.
-        weights: how the graph stores them.
+        inputs: (N, ...) model inputs.
+
+    Returns:
+        (N, D) float32 of unit norm.
+    """
+    with torch.inference_mode():
+        return in_batches(lambda batch: encoder.eval()(torch.from_numpy(batch)).numpy(), inputs)
+
+
+def write_graph(
+    encoder: Encoder | TextEncoder,
+    example: npt.NDArray[Any],
+    path: Path,
+    *,
+    precision: Precision,
+    weights: Literal["float32", "float16"],
+    opset: int,
+) -> bool:
+    """Export an encoder to an ONNX file.
+
+    Args:
+        encoder: an opened checkpoint.
+        example: (2, ...) model inputs.
+        path: the file; its folder exists.
+        precision: what the graph computes in.
+        weights: what a float32 graph stores them in.
         opset: ONNX operator set.
 
     Returns:
-        The ONNX file, and how close it is.
+        Whether the weights lie in a file beside it.
     """
     model = to_onnx(
         encoder,
-        torch.from_numpy(inputs[:2]),
+        torch.from_numpy(example),
         input_name="input_ids" if isinstance(encoder, TextEncoder) else "pixel_values",
         opset=opset,
     )
-    if weights == "float16":
+    if precision in _HALF:
+        compute_in(model, _HALF[precision])
+    elif weights == "float16":
         store_as_float16(model)
-    graph = model.SerializeToString(deterministic=True)
-    session = OnnxRuntimeSession(graph, name=name, dim=encoder.card.projection_dim)
-    batches = np.split(inputs, [1, 3])  # three batch sizes: the axis is free
-    return graph, compare(encoder, session, batches)
+    return write_model(model, path)
+
+
+def parity_backends(precision: Precision) -> tuple[str, ...]:
+    """The runtimes a graph is compared on: the robot's default first, and OpenVINO where it is installed.
+
+    ONNX Runtime has no bfloat16 on the CPU, so such a graph needs OpenVINO.
+    """
+    if precision == "bfloat16":
+        return ("openvino-bf16",)
+    return ("onnxruntime", "openvino") if find_spec("openvino") else ("onnxruntime",)
+
+
+def in_batches(encode: Callable[[npt.NDArray[Any]], FloatArray], inputs: npt.NDArray[Any]) -> FloatArray:
+    """Encode with batches of 1, 2 and then 4, which shows that the batch axis is free."""
+    return np.concatenate([encode(batch) for batch in _batches(inputs)])
+
+
+def _batches(inputs: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    yield from np.split(inputs, [1, *range(3, len(inputs), _BATCH)])

@@ -3,33 +3,45 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
-import torch
+import numpy.typing as npt
 
-from rvl_edge.bundle.manifest import SCHEMA_VERSION, FileRef, Manifest, SenseEntry, TextEntry
+from rvl_edge.backends import Session, open_session
+from rvl_edge.bundle.manifest import (
+    SCHEMA_VERSION,
+    GraphEntry,
+    Manifest,
+    SenseEntry,
+    TextEntry,
+    weights_path,
+)
 from rvl_edge.bundle.writing import BundleWriter, new_bundle
 from rvl_edge.errors import CheckpointError, ConfigError
 from rvl_edge.offline.datasets.labels import LabelSetFile, read_label_sets, read_templates
-from rvl_edge.offline.exporting.encoder import export_encoder
-from rvl_edge.offline.exporting.parity import Parity, require
+from rvl_edge.offline.exporting.comparing import Comparisons, kept_beside
+from rvl_edge.offline.exporting.encoder import embed, in_batches, parity_backends, write_graph
+from rvl_edge.offline.exporting.material import Material, parity_material
+from rvl_edge.offline.exporting.parity import Embedded, Parity, compare, require, worst_sample
+from rvl_edge.offline.exporting.provenance import provenance
 from rvl_edge.offline.exporting.recipe import ExportRecipe, read_recipe
-from rvl_edge.offline.exporting.samples import model_input
+from rvl_edge.offline.exporting.sources import open_sense, open_shared_text
 from rvl_edge.offline.exporting.vocabulary import bundled_label_sets, trained_phrases
-from rvl_edge.offline.towers import Encoder, TextEncoder, open_checkpoint
-from rvl_edge.offline.towers.checkpoint import TOKENIZER_NAME, WEIGHTS_NAME
-from rvl_edge.text import Tokenizer
-from rvl_edge.types import Modality
+from rvl_edge.offline.towers import Encoder, TextEncoder
+from rvl_edge.offline.towers.folder_tokenizer import read_tokenizer
+from rvl_edge.text import TextEncoder as TextRunner
+from rvl_edge.text import Tokenizer, make_anchors
+from rvl_edge.types import FloatArray, Modality
 
-_Kind = TypeVar("_Kind", Encoder, TextEncoder)
+Step = Callable[[str, int, int, str], None]
+"""Takes how far one graph is: its name, steps done, steps in all, and what comes next."""
 
 
 @dataclass(frozen=True)
@@ -39,131 +51,217 @@ class ExportReport:
     Attributes:
         path: the bundle's folder.
         size: bytes of all its files.
-        parity: for each graph ("image", ..., "text"), how close it is to its checkpoint.
+        parity: for each graph ("image", ..., "text"), how close it is to its checkpoint on the runtime that
+            robots use by default, or that can run it at all.
+        others: the same on further runtimes, by their names.
     """
 
     path: Path
     size: int
     parity: Mapping[str, Parity]
+    others: Mapping[str, Mapping[str, Parity]]
 
 
-def export_bundle(recipe_path: str | Path, out: str | Path | None = None) -> ExportReport:
+def export_bundle(
+    recipe_path: str | Path,
+    out: str | Path | None = None,
+    *,
+    files: str | Path | None = None,
+    on_step: Step | None = None,
+) -> ExportReport:
     """Build the bundle that a recipe describes.
+
+    The comparisons are kept beside it in `OUT.parity/`, with the worst sample of each, passed or not.
 
     Args:
         recipe_path: a YAML file such as `export/tiny.yaml`.
         out: folder to write instead of the recipe's.
+        files: folder of real samples to compare on instead of the recipe's.
+        on_step: is told how far it is.
 
     Raises:
-        ConfigError: the recipe, label sets or templates cannot be used together.
+        ConfigError: the recipe, label sets, templates or samples cannot be used together.
         CheckpointError: a checkpoint is not what the recipe takes it for.
         GateFailed: a graph disagrees with its checkpoint; what was in the folder before stays.
+        BundleError: the folder holds something else, or cannot be written.
     """
     path = Path(recipe_path)
     recipe = read_recipe(path)
+    if files is not None:
+        parity = recipe.parity.model_copy(update={"files": Path(files)})
+        recipe = recipe.model_copy(update={"parity": parity})
     target = (recipe.out if out is None else Path(out)).resolve()
-    with new_bundle(target) as writer:
-        manifest, parity = _Exporter(recipe, writer).export(hashlib.sha256(path.read_bytes()).hexdigest())
+    with kept_beside(target) as comparisons, new_bundle(target) as writer:
+        exporter = _Exporter(recipe, writer, comparisons, on_step)
+        manifest = exporter.export(hashlib.sha256(path.read_bytes()).hexdigest())
         writer.finish(manifest)
-    return ExportReport(target, sum(each.size for each in manifest.files()), parity)
+    (_, own), *others = comparisons.made.items()
+    return ExportReport(target, sum(each.size for each in manifest.files()), own, dict(others))
 
 
 class _Exporter:
     """One run of one recipe."""
 
-    def __init__(self, recipe: ExportRecipe, writer: BundleWriter) -> None:
+    def __init__(
+        self, recipe: ExportRecipe, writer: BundleWriter, comparisons: Comparisons, on_step: Step | None
+    ) -> None:
         self._recipe = recipe
         self._writer = writer
+        self._comparisons = comparisons
+        self._on_step = on_step
+        self._backends = parity_backends(recipe.precision)
         self._random = np.random.default_rng(0)
         self._card = _read(recipe.model_card)
         self._sets = read_label_sets(recipe.labels)
         self._templates = read_templates(recipe.labels)
-        self._parity: dict[str, Parity] = {}
         for modality, sense in recipe.senses.items():
             _check_labels(modality, sense.label_set, self._sets, self._templates)
+        # Of each sense: what its labels are in torch, and what they are in each runtime.
+        self._anchors: dict[str, dict[Modality, FloatArray]] = {}
 
-    def export(self, recipe_hash: str) -> tuple[Manifest, Mapping[str, Parity]]:
+    def export(self, recipe_hash: str) -> Manifest:
         recipe = self._recipe
-        text = _opened(recipe.text, TextEncoder)
-        dim = text.card.projection_dim
-        entry = self._text(text)  # the quickest to fail
-        manifest = Manifest(
+        text, dim = self._text()  # the quickest to fail
+        senses = {modality: self._sense(modality, dim) for modality in recipe.senses}
+        return Manifest(
             schema_version=SCHEMA_VERSION,
             name=recipe.name,
             version=recipe.version,
             embedding_dim=dim,
-            senses={modality: self._sense(modality, dim) for modality in recipe.senses},
-            text=entry,
+            senses=senses,
+            text=text,
             label_sets=bundled_label_sets(self._sets, recipe.senses),
             concepts=trained_phrases(self._sets, recipe.senses),
+            open_vocabulary=recipe.open_vocabulary,
             model_card=self._writer.add("MODEL_CARD.md", self._card),
-            provenance=self._provenance(recipe_hash),
+            reports={"parity": self._writer.add("reports/parity.json", self._comparisons.report())},
+            provenance=provenance(recipe, recipe_hash),
         )
-        return manifest, self._parity
+
+    def _text(self) -> tuple[TextEntry, int]:
+        self._step("text", 0, "reading the checkpoint")
+        encoder = open_shared_text(self._recipe)
+        content = read_tokenizer(self._recipe.text).encode()
+        config, dim = encoder.card.text_config, encoder.card.projection_dim
+        tokenizer = Tokenizer(content, config.max_position_embeddings)
+        prompts = _spread(self._sets, self._recipe.parity.samples)
+        material = Material(tokenizer(prompts), "prompts of the label sets")
+        ids = material.inputs
+        wanted = Embedded(self._reference(encoder, ids, "text"))
+        self._anchors["torch"] = self._make_anchors(_embedder(encoder, tokenizer))
+        graph = self._written(encoder, ids, "text", "text/text.onnx")
+        entry = TextEntry(
+            **dict(graph),
+            tokenizer=self._writer.add("text/tokenizer.json", content),
+            context_length=config.max_position_embeddings,
+        )
+        del encoder
+        for backend, session in self._sessions(entry, "text", dim):
+            found = Embedded(in_batches(session.run, ids))
+            self._anchors[backend] = self._make_anchors(TextRunner(tokenizer, session))
+            self._compare("text", backend, material, wanted, found)
+        return entry, dim
 
     def _sense(self, modality: Modality, dim: int) -> SenseEntry:
-        source = self._recipe.senses[modality]
-        encoder = _opened(source.checkpoint, Encoder)
-        card = encoder.card
-        if card.modality is not modality or card.projection_dim != dim:
-            raise CheckpointError(
-                f"{source.checkpoint} is no {modality} encoder of this bundle",
-                got=f"{card.modality}, embedding size {card.projection_dim}",
-                expected=f"{modality}, embedding size {dim}",
-            )
-        count = self._recipe.parity.samples
-        inputs = np.stack([model_input(card.preprocess, self._random) for _ in range(count)])
-        return SenseEntry(
-            graph=self._graph(encoder, inputs, str(modality), f"graphs/{modality}.onnx"),
-            preprocess=card.preprocess,
+        source, name = self._recipe.senses[modality], str(modality)
+        self._step(name, 0, "reading the checkpoint")
+        encoder = open_sense(source.checkpoint, modality, dim)
+        parity, spec = self._recipe.parity, encoder.card.preprocess
+        material = parity_material(spec, parity.samples, parity.files, self._random)
+        wanted = self._labelled(self._reference(encoder, material.inputs, name), modality, "torch")
+        graph = self._written(encoder, material.inputs, name, f"graphs/{name}.onnx")
+        entry = SenseEntry(
+            **dict(graph),
+            preprocess=spec,
             logit_scale=math.exp(encoder.logit_scale.item()),
             templates=self._templates[modality],
             label_set=source.label_set,
         )
+        del encoder
+        for backend, session in self._sessions(entry, name, dim):
+            found = self._labelled(in_batches(session.run, material.inputs), modality, backend)
+            self._compare(name, backend, material, wanted, found)
+        return entry
 
-    def _text(self, encoder: TextEncoder) -> TextEntry:
-        config = encoder.card.text_config
-        content = _read(self._recipe.text / TOKENIZER_NAME)
-        tokenizer = Tokenizer(content, config.max_position_embeddings)
-        ids = tokenizer(_spread(self._sets, self._recipe.parity.samples))
-        if ids.max() != config.vocab_size - 1:
-            raise CheckpointError(
-                "text tower and tokenizer do not belong together",
-                got=f"a tokenizer that ends texts with id {ids.max()}",
-                expected=f"the vocabulary's last id, {config.vocab_size - 1}",
-            )
-        return TextEntry(
-            graph=self._graph(encoder, ids, "text", "text/text.onnx"),
-            tokenizer=self._writer.add("text/tokenizer.json", content),
-            context_length=config.max_position_embeddings,
+    def _reference(self, encoder: Encoder | TextEncoder, inputs: npt.NDArray[Any], name: str) -> FloatArray:
+        self._step(name, 1, f"{len(inputs)} samples by torch")
+        return embed(encoder, inputs)
+
+    def _written(
+        self, encoder: Encoder | TextEncoder, inputs: npt.NDArray[Any], name: str, path: str
+    ) -> GraphEntry:
+        recipe, writer = self._recipe, self._writer
+        self._step(name, 2, "exporting")
+        outside = write_graph(
+            encoder,
+            inputs[:2],
+            writer.path(path),
+            precision=recipe.precision,
+            weights=recipe.weights,
+            opset=recipe.opset,
+        )
+        return GraphEntry(
+            graph=writer.adopt(path),
+            weights=writer.adopt(weights_path(path)) if outside else None,
+            precision=recipe.precision,
         )
 
-    def _graph(
-        self, encoder: Encoder | TextEncoder, inputs: np.typing.NDArray[np.generic], name: str, path: str
-    ) -> FileRef:
-        recipe, gate = self._recipe, self._recipe.parity
-        graph, parity = export_encoder(encoder, inputs, name=name, weights=recipe.weights, opset=recipe.opset)
-        require(parity, name, cosine_min=gate.cosine_min, max_abs=gate.max_abs)
-        self._parity[name] = parity
-        return self._writer.add(path, graph)
+    def _sessions(self, entry: GraphEntry, name: str, dim: int) -> Iterator[tuple[str, Session]]:
+        """The written graph in each runtime, one at a time."""
+        gc.collect()  # torch's exporter leaves cycles, which hold the checkpoint
+        for backend in self._backends:
+            self._step(name, 3 + self._backends.index(backend), f"the graph by {backend}")
+            session = self._opened(entry, backend, dim)
+            try:
+                yield backend, session
+            finally:
+                session.close()
+        self._step(name, 3 + len(self._backends), "")
 
-    def _provenance(self, recipe_hash: str) -> dict[str, str]:
-        folders = {str(modality): sense.checkpoint for modality, sense in self._recipe.senses.items()}
-        folders["text"] = self._recipe.text
+    def _opened(self, entry: GraphEntry, backend: str, dim: int) -> Session:
+        files = self._writer.load(entry)
+        return open_session(
+            files.graph, weights=files.weights, name=entry.graph.path, dim=dim, backend=backend
+        )
+
+    def _make_anchors(self, embed_texts: Callable[[Sequence[str]], FloatArray]) -> dict[Modality, FloatArray]:
         return {
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "recipe sha256": recipe_hash,
-            **{
-                f"{name} checkpoint sha256": hashlib.sha256(_read(folder / WEIGHTS_NAME)).hexdigest()
-                for name, folder in folders.items()
-            },
-            **{
-                f"{name} parity": f"cosine {each.cosine_min:.6f}, difference {each.max_abs:.1e}"
-                for name, each in self._parity.items()
-            },
+            modality: make_anchors(
+                self._sets[sense.label_set].labels,
+                self._templates[modality],
+                embed=embed_texts,
+                trained=None,
+                version=0,
+            ).matrix
+            for modality, sense in self._recipe.senses.items()
         }
+
+    def _labelled(self, embeddings: FloatArray, modality: Modality, backend: str) -> Embedded:
+        return Embedded(embeddings, (embeddings @ self._anchors[backend][modality].T).argmax(axis=1))
+
+    def _compare(
+        self,
+        name: str,
+        backend: str,
+        material: Material,
+        wanted: Embedded,
+        found: Embedded,
+    ) -> None:
+        recipe = self._recipe
+        parity = compare(
+            wanted,
+            found,
+            recipe.parity.thresholds(recipe.precision),
+            backend=backend,
+            precision=recipe.precision,
+            source=material.source,
+        )
+        self._comparisons.add(name, parity, worst_sample(parity, material.inputs, wanted, found))
+        require(parity, name)
+
+    def _step(self, name: str, done: int, note: str) -> None:
+        if self._on_step is not None:
+            self._on_step(name, done, 3 + len(self._backends), note)
 
 
 def _check_labels(
@@ -190,13 +288,8 @@ def _spread(sets: Mapping[str, LabelSetFile], count: int) -> list[str]:
     return [phrases[int(at)] for at in np.linspace(0, len(phrases) - 1, count)]
 
 
-def _opened(folder: Path, kind: type[_Kind]) -> _Kind:
-    encoder = open_checkpoint(folder)
-    if not isinstance(encoder, kind):
-        raise CheckpointError(
-            f"{folder} holds another tower", got=type(encoder).__name__, expected=kind.__name__
-        )
-    return encoder
+def _embedder(encoder: TextEncoder, tokenizer: Tokenizer) -> Callable[[Sequence[str]], FloatArray]:
+    return lambda texts: embed(encoder, tokenizer(texts))
 
 
 def _read(path: Path) -> bytes:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 
-import onnx
+import onnx_ir as ir
 import torch
-from onnx import AttributeProto, GraphProto, ModelProto, helper
+from onnx import helper
 from torch import Tensor, nn
 
 from rvl_edge.errors import CheckpointError
@@ -16,7 +15,7 @@ from rvl_edge.errors import CheckpointError
 OUTPUT = "embedding"
 
 
-def to_onnx(encoder: nn.Module, example: Tensor, *, input_name: str, opset: int) -> ModelProto:
+def to_onnx(encoder: nn.Module, example: Tensor, *, input_name: str, opset: int) -> ir.Model:
     """Trace an encoder in evaluation mode and translate it.
 
     Args:
@@ -26,7 +25,8 @@ def to_onnx(encoder: nn.Module, example: Tensor, *, input_name: str, opset: int)
         opset: ONNX operator set.
 
     Returns:
-        A checked model, input `input_name`, output `embedding`, both with a free first axis.
+        A model with input `input_name` and output `embedding`, both with a free first axis. Its weights are
+        the encoder's own memory, not copies.
 
     Raises:
         CheckpointError: the encoder's code fixes the batch size.
@@ -44,45 +44,41 @@ def to_onnx(encoder: nn.Module, example: Tensor, *, input_name: str, opset: int)
             verbose=False,
         )
     assert program is not None  # without dynamo it would be
-    model: ModelProto = program.model_proto
+    model: ir.Model = program.model
     # The oldest format version that will do: runtimes older than this exporter read it too.
-    model.ir_version = helper.find_min_ir_version_for(model.opset_import)
-    _rename_output(model.graph)
-    _strip(model)
-    for tensor in (*model.graph.input, *model.graph.output):
-        if not tensor.type.tensor_type.shape.dim[0].dim_param:
+    domains = [helper.make_opsetid(domain, version) for domain, version in model.opset_imports.items()]
+    model.ir_version = helper.find_min_ir_version_for(domains)
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        if value.shape is None or isinstance(value.shape[0], int):
             raise CheckpointError(
-                f"the exported {tensor.name} has a fixed batch size",
+                f"the exported {value.name} has a fixed batch size",
                 fix="take sizes from tensor.shape, not from len(), in the encoder's forward",
             )
-    onnx.checker.check_model(model, full_check=True)
+    _name_output(model.graph)
+    _strip(model)
     return model
 
 
-def _rename_output(graph: GraphProto) -> None:
+def _name_output(graph: ir.Graph) -> None:
     """Name the output `embedding`, and else what torch named so inside (it names values after operators)."""
-    (output,) = graph.output
-    names = {OUTPUT: "inner_embedding", output.name: OUTPUT}
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    del graph.value_info[:]  # intermediate shapes: inferred again by whoever needs them
-    output.name = OUTPUT
+    for node in graph:
+        for value in node.outputs:
+            if value.name == OUTPUT:
+                value.name = f"inner_{OUTPUT}"
+    graph.outputs[0].name = OUTPUT
 
 
-def _strip(model: ModelProto) -> None:
+def _strip(model: ir.Model) -> None:
     """Remove stack traces and notes: they name paths of this machine and outweigh the structure."""
-    del model.metadata_props[:]
-    model.doc_string = ""
-    for graph in _graphs(model.graph):
-        graph.doc_string = ""
-        for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-            part.doc_string = ""
-            del part.metadata_props[:]
-
-
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    yield graph
-    for attribute in (each for node in graph.node for each in node.attribute):
-        if attribute.type == AttributeProto.GRAPH:
-            yield from _graphs(attribute.g)
+    graph = model.graph
+    parts: list[ir.Model | ir.Graph | ir.Node | ir.Value] = [
+        model,
+        graph,
+        *graph.inputs,
+        *graph.initializers.values(),
+    ]
+    for node in ir.traversal.RecursiveGraphIterator(graph):
+        parts += [node, *node.outputs]
+    for part in parts:
+        part.doc_string = None
+        part.metadata_props.clear()

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a bundle was made from, and with what."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import torch
+
+from rvl_edge.bundle.files import hash_file
+from rvl_edge.offline.exporting.recipe import ExportRecipe
+from rvl_edge.offline.towers.weights import find_weights
+
+
+def provenance(recipe: ExportRecipe, recipe_hash: str) -> dict[str, str]:
+    """Tool versions, and hashes of recipe and checkpoints."""
+    folders = {str(modality): sense.checkpoint for modality, sense in recipe.senses.items()}
+    folders["text"] = recipe.text
+    hashed = cache(_hash)  # senses and text may share a folder
+    return {
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "recipe sha256": recipe_hash,
+        **{f"{name} checkpoint sha256": hashed(folder) for name, folder in folders.items()},
+    }
+
+
+def _hash(folder: Path) -> str:
+    """Of the file of weights, or of each shard."""
+    hashes = []
+    for path in find_weights(folder):
+        with path.open("rb") as file:
+            hashes.append(hash_file(file))
+    return " ".join(hashes)
