@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""APGD against linear classifiers, whose exact robustness is known, and against PGD."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+
+from rvl_edge.offline.hardening.attacks import losses
+from rvl_edge.offline.hardening.attacks.apgd import Apgd
+from rvl_edge.offline.hardening.attacks.pgd import Pgd
+from rvl_edge.offline.hardening.threat import Norm, Threat
+
+Loss = Literal["ce", "dlr", "dlr-targeted"]
+LOSSES: tuple[Loss, ...] = ("ce", "dlr", "dlr-targeted")
+
+
+def _problem(count: int = 40, classes: int = 5, size: int = 30) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(classes, size, generator=generator)
+    samples = 0.4 + 0.2 * torch.rand(count, size, generator=generator)
+    return weights, samples, (samples @ weights.T).argmax(dim=1)
+
+
+def _distance_to_the_border(weights: Tensor, samples: Tensor, labels: Tensor, dual: float) -> Tensor:
+    """Smallest perturbation of each sample that changes a linear classifier's answer, in the dual's norm."""
+    logits = samples @ weights.T
+    gap = logits.gather(1, labels[:, None]) - logits
+    slope = (weights[labels][:, None] - weights[None]).norm(p=dual, dim=2)
+    distance = gap / slope
+    return distance.scatter(1, labels[:, None], torch.inf).amin(dim=1)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("norm", "dual", "eps"), [(Norm.LINF, 1.0, 0.05), (Norm.L2, 2.0, 0.15)])
+def test_it_breaks_what_can_be_broken_and_nothing_else(
+    loss: Loss, norm: Norm, dual: float, eps: float
+) -> None:
+    weights, samples, labels = _problem()
+    distance = _distance_to_the_border(weights, samples, labels, dual)
+    assert 5 < (distance < eps).sum() < 35  # the problem tells the attacks apart
+    found = Apgd(Threat(norm, eps), loss, steps=60)(lambda points: points @ weights.T, samples, labels)
+    wrong = (found @ weights.T).argmax(dim=1) != labels
+    breakable = wrong[distance < 0.9 * eps]
+    # Cross-entropy has local maxima, where all wrong classes gain but none wins; aiming at each in turn has none.
+    assert breakable.all() if loss == "dlr-targeted" else breakable.float().mean() > 0.9
+    assert not wrong[distance > eps].any()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_is_found_is_within_the_threat_and_the_sensors_range(loss: Loss) -> None:
+    weights, samples, labels = _problem()
+    samples = samples.round(decimals=1) * 2 - 0.8  # many at 0
+    labels = (samples @ weights.T).argmax(dim=1)
+    found = Apgd(Threat(Norm.LINF, 0.1), loss, steps=10)(lambda points: points @ weights.T, samples, labels)
+    assert ((found - samples).abs() <= 0.1 + 1e-6).all()
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_it_is_no_weaker_than_pgd_on_a_rough_landscape() -> None:
+    generator = torch.Generator().manual_seed(1)
+    first, second = torch.randn(64, 30, generator=generator), torch.randn(5, 64, generator=generator)
+    samples = torch.rand(200, 30, generator=generator)
+
+    def logits(points: Tensor) -> Tensor:
+        return torch.sin(2 * (points - 0.5) @ first.T) @ second.T
+
+    labels = logits(samples).argmax(dim=1)
+    threat = Threat(Norm.LINF, 0.02)
+    pgd = Pgd(threat, steps=50, step_size=0.005)(
+        lambda points, rows: losses.cross_entropy(logits(points), labels[rows]), samples, generator
+    )
+    apgd = Apgd(threat, "ce", steps=50)(logits, samples, labels, generator)
+    robust = [(logits(found).argmax(dim=1) == labels).float().mean() for found in (pgd, apgd)]
+    assert robust[1] <= robust[0] + 0.01
+
+
+def test_samples_that_are_wrong_already_are_left_alone() -> None:
+    weights, samples, labels = _problem()
+    labels[:7] = (labels[:7] + 1) % 5
+    found = Apgd(Threat(Norm.LINF, 0.1), "ce", steps=5)(lambda points: points @ weights.T, samples, labels)
+    torch.testing.assert_close(found[:7], samples[:7], atol=0, rtol=0)
+
+
+def test_the_ratio_of_logit_differences_ignores_scale_and_shift() -> None:
+    logits = torch.randn(20, 6, generator=torch.Generator().manual_seed(4))
+    labels = torch.arange(20) % 6
+    torch.testing.assert_close(losses.dlr(logits, labels), losses.dlr(3 * logits + 7, labels))
+    targets = (labels + 1) % 6
+    moved = losses.dlr_targeted(3 * logits + 7, labels, targets)
+    torch.testing.assert_close(losses.dlr_targeted(logits, labels, targets), moved)
