@@ -15,7 +15,7 @@ from rvl_edge._validation import complaints
 from rvl_edge.errors import ConfigError
 
 PIN_NAME = "pulled.json"
-_CHUNK = 1 << 22
+_BLOCK = 1 << 22
 
 Report = Callable[[str, int, int], None]
 """Takes a task, how many bytes of it are done, and how many there are."""
@@ -42,10 +42,21 @@ class HubFile:
         if not path.is_file() or path.stat().st_size != self.size:
             return False
         if self.sha256 is not None:
-            return sha256_of(path, report) == self.sha256
+            return self.hash(path, report) == self.sha256
         content = path.read_bytes()
         framed = b"blob %d\0" % len(content) + content
         return hashlib.sha1(framed, usedforsecurity=False).hexdigest() == self.git_oid
+
+    def hash(self, path: Path, report: Report) -> str:
+        """SHA-256 of the file at `path`, reporting how far it is where that takes a while."""
+        done, digest = 0, hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                done += len(block)
+                if self.size > _BLOCK:
+                    report(f"check {self.name}", done, self.size)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -81,14 +92,3 @@ def read_pin(folder: Path) -> Pin | None:
 def pin_document(pin: Pin) -> bytes:
     """Content of `pulled.json`."""
     return _PIN.dump_json(pin, indent=2) + b"\n"
-
-
-def sha256_of(path: Path, report: Report) -> str:
-    """Hash a file, reporting how far it is."""
-    size, done, digest = path.stat().st_size, 0, hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-            done += len(block)
-            report(f"check {path.name}", done, size)
-    return digest.hexdigest()

@@ -14,7 +14,7 @@ from pathlib import Path
 from rvl_edge._files import put_folder, write_atomic
 from rvl_edge.errors import PullError
 from rvl_edge.offline.pulling.fetching import fetch_file
-from rvl_edge.offline.pulling.pinned import PIN_NAME, Pin, Report, pin_document, sha256_of
+from rvl_edge.offline.pulling.pinned import PIN_NAME, Pin, Report, pin_document
 from rvl_edge.offline.pulling.planning import Plan, staging_of
 
 
@@ -52,7 +52,7 @@ def pull(plan: Plan, report: Report) -> Pulled:
             elif step.here.parent != staging:
                 _link(step.here, staging / step.file.name)
         files = tuple(
-            replace(file, sha256=file.sha256 or sha256_of(staging / file.name, report))
+            replace(file, sha256=file.sha256 or file.hash(staging / file.name, report))
             for file in plan.pin.files
         )
         pin = replace(plan.pin, files=files)
