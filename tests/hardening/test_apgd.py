@@ -45,7 +45,7 @@ def test_it_breaks_what_can_be_broken_and_nothing_else(
     found = Apgd(Threat(norm, eps), loss, steps=60)(lambda points: points @ weights.T, samples, labels)
     wrong = (found @ weights.T).argmax(dim=1) != labels
     breakable = wrong[distance < 0.9 * eps]
-    # Cross-entropy has local maxima, where all wrong classes gain but none wins; aiming at each in turn has none.
+    # Cross-entropy has local maxima, where all wrong classes gain but none wins; aiming at each has none.
     assert breakable.all() if loss == "dlr-targeted" else breakable.float().mean() > 0.9
     assert not wrong[distance > eps].any()
 
