@@ -3,7 +3,15 @@
 
 from __future__ import annotations
 
-from rvl_edge.backends.opening import BACKENDS, DEFAULT_BACKEND, open_session
+from rvl_edge.backends.opening import BACKENDS, DEFAULT_BACKEND, installed_backends, open_session
 from rvl_edge.backends.session import IOSpec, Session, TensorSpec
 
-__all__ = ["BACKENDS", "DEFAULT_BACKEND", "IOSpec", "Session", "TensorSpec", "open_session"]
+__all__ = [
+    "BACKENDS",
+    "DEFAULT_BACKEND",
+    "IOSpec",
+    "Session",
+    "TensorSpec",
+    "installed_backends",
+    "open_session",
+]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from rvl_edge._memory import return_freed_memory
 from rvl_edge.backends.session import IOSpec, TensorSpec, check_batch, unit_rows
 from rvl_edge.bundle.manifest import weights_path
 from rvl_edge.errors import BackendError
@@ -47,15 +48,8 @@ class OnnxRuntimeSession:
     ) -> None:
         self._name = name
         self._dim = dim
-        options = _options(threads)
         try:
-            if weights is not None:
-                options.add_external_initializers_from_files_in_memory(
-                    [PurePosixPath(weights_path(name)).name], [weights], [len(weights)]
-                )
-            self._session: Any = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            # It keeps the bytes it was made from, to be made again; that is as much memory as the weights.
-            self._session._model_bytes = None
+            self._session: Any = load_model(graph, weights, name, _options(threads))
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             raise _failure(f"ONNX Runtime {ort.__version__} cannot load {name}", error) from error
         self._io = _io(self._session, name)
@@ -89,6 +83,28 @@ class OnnxRuntimeSession:
     def close(self) -> None:
         """See `Session`."""
         self._session = None
+        return_freed_memory()
+
+
+def load_model(graph: bytes, weights: bytes | None, name: str, options: Any) -> Any:
+    """An `onnxruntime.InferenceSession` from memory alone.
+
+    Args:
+        graph, weights, name: as `open_session`.
+        options: `onnxruntime.SessionOptions`; added to.
+    """
+    # Bytes that look like ORT's own format would be parsed by another reader than the one they were checked
+    # for.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # External data that was not handed over would be looked for where the process happens to run.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    if weights is not None:
+        options.add_external_initializers_from_files_in_memory(
+            [PurePosixPath(weights_path(name)).name], [weights], [len(weights)]
+        )
+    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session._model_bytes = None  # kept to make the session again; as much memory as the weights
+    return session
 
 
 def _options(threads: int | None) -> Any:
@@ -96,11 +112,6 @@ def _options(threads: int | None) -> Any:
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors; they come back as exceptions too
-    # Bytes that look like ORT's own format would be parsed by another reader than the one they were checked
-    # for.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    # External data that was not handed over would be looked for where the process happens to run.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     # Idle threads of one encoder must not burn the cores another encoder, or the robot, is using.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
 from rvl_edge.backends.session import Session
@@ -46,13 +47,16 @@ def open_session(
             return OnnxRuntimeSession(graph, name=name, dim=dim, weights=weights, threads=threads)
         from rvl_edge.backends.openvino import OpenVinoSession
     except ImportError as error:
-        package = backend.partition("-")[0]
-        raise MissingDependency(
-            f"backend {backend} is not installed", got=error, fix=f"pip install 'rvl-edge-sdk[{package}]'"
-        ) from error
+        fix = f"pip install 'rvl-edge-sdk[{_package(backend)}]'"
+        raise MissingDependency(f"backend {backend} is not installed", got=error, fix=fix) from error
     return OpenVinoSession(
         graph, name=name, dim=dim, weights=weights, threads=threads, bfloat16=backend == "openvino-bf16"
     )
+
+
+def installed_backends() -> tuple[str, ...]:
+    """Those of `BACKENDS` whose package is installed; none is imported."""
+    return tuple(each for each in BACKENDS if find_spec(_package(each)) is not None)
 
 
 def check_backend(backend: str) -> None:
@@ -61,3 +65,7 @@ def check_backend(backend: str) -> None:
         raise ConfigError(
             "unknown backend", got=repr(backend), expected=", ".join(BACKENDS), fix="name one of these"
         )
+
+
+def _package(backend: str) -> str:
+    return backend.partition("-")[0]

@@ -19,6 +19,7 @@ from rvl_edge.bundle.manifest import weights_path
 from rvl_edge.errors import BackendError
 from rvl_edge.types import FloatArray
 
+_RELEASE = ov.__version__.partition("-")[0]
 _DTYPES: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "i64": np.dtype(np.int64)}
 
 
@@ -53,13 +54,11 @@ class OpenVinoSession:
             with _on_disk(graph, weights, name) as path:
                 compiled = core.compile_model(path, "CPU", _options(threads, bfloat16 and able))
         except Exception as error:  # OpenVINO raises RuntimeError for everything
-            raise _failure(f"OpenVINO {ov.__version__} cannot load {name}", error) from error
+            raise _failure(f"OpenVINO {_RELEASE} cannot load {name}", error) from error
         self._io = _io(compiled, name)
         self._request: Any = compiled.create_infer_request()
         lacking = " because this CPU has no bfloat16" if bfloat16 and not able else ""
-        self._description = (
-            f"OpenVINO {ov.__version__}, {'bfloat16' if bfloat16 and able else 'float32'}{lacking}"
-        )
+        self._description = f"OpenVINO {_RELEASE}, {'bfloat16' if bfloat16 and able else 'float32'}{lacking}"
 
     @property
     def io(self) -> IOSpec:

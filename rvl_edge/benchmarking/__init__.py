@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures encoders side by side: latency, memory, agreement, and how near they are to the limit."""
+
+from __future__ import annotations
+
+from rvl_edge.benchmarking.bundles import Plan, SenseOutcome, bench_sense
+from rvl_edge.benchmarking.comparing import Contender, Measured, Outcome, Runner, compare
+from rvl_edge.benchmarking.machine import Machine
+from rvl_edge.benchmarking.timing import Pace, Times, take_turns
+
+__all__ = [
+    "Contender",
+    "Machine",
+    "Measured",
+    "Outcome",
+    "Pace",
+    "Plan",
+    "Runner",
+    "SenseOutcome",
+    "Times",
+    "bench_sense",
+    "compare",
+    "take_turns",
+]
