@@ -5,16 +5,19 @@
 DURATION ?= 20
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+PARITY_ARGS ?=
+PARITY_PYTHON ?=
 PYTHON ?=
 BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint types borders pytest clean
+.PHONY: help setup-demo setup-test demo test parity lint types borders pytest clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 14
 	@echo 'PYTHON=python3.12 picks the interpreter; DURATION=0 lets the demo run on; PYTEST_ARGS="-k thermal" goes to pytest.'
+	@echo 'PARITY_ARGS="--set full-depth", "--only image", "--store"; PARITY_PYTHON=python3.11, its reference runs on 3.10 and 3.11.'
 
 demo: setup-demo  ## node and replayed sensors on the embedded bundle, labels live in the terminal (DURATION=20 seconds)
 	@scripts/demo.sh $(BIN)/python --duration $(DURATION) $(DEMO_ARGS)
@@ -43,5 +46,9 @@ pytest: setup-test
 	@echo '==> pytest'
 	@scripts/with_ros.sh $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
 
+parity: setup-test  ## LanguageBind's encoders and preprocessing against the reference implementation (PyPI's, 5 GB)
+	@python=$$(PYTHON='$(PARITY_PYTHON)' ROS_DISTRO= scripts/find_python.sh 11) && "$$python" scripts/setup_parity.py
+	@$(BIN)/python tests/parity/compare.py $(PARITY_ARGS)
+
 clean:  ## remove .venv and everything built
-	rm -rf .venv build dist *.egg-info ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv .venv-parity build dist *.egg-info ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Print the interpreter to build .venv from; say why on stderr and fail where there is none.
 # Every candidate is run, never only looked up: a pyenv shim exists for versions that are not active.
+# Usage: find_python.sh [NEWEST], the newest minor version of Python 3 that will do; 13 unless told.
 set -eu
+newest=${1:-13}
 
-needs='import sys; assert sys.implementation.name == "cpython" and (3, 10) <= sys.version_info < (3, 14)
-import bz2, ctypes, sqlite3, ssl, zlib'
+needs="import sys; assert sys.implementation.name == 'cpython' and (3, 10) <= sys.version_info[:2] <= (3, $newest)
+import bz2, ctypes, sqlite3, ssl, zlib"
 whole='import ensurepip, lzma, venv'
 compiles='import os, sysconfig; assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))'
 
@@ -27,7 +29,7 @@ first_that_passes() {
 
 if [ -n "${PYTHON:-}" ]; then
   passes "$PYTHON" "$needs" && { command -v "$PYTHON"; exit 0; }
-  echo "PYTHON=$PYTHON does not run, or is not CPython 3.10 to 3.13 with ssl, sqlite3, ctypes and bz2" >&2
+  echo "PYTHON=$PYTHON does not run, or is not CPython 3.10 to 3.$newest with ssl, sqlite3, ctypes and bz2" >&2
   echo "(a pyenv version that is not active: PYTHON=$HOME/.pyenv/versions/3.12.1/bin/python3, say)" >&2
   exit 3
 fi
@@ -48,5 +50,5 @@ $whole" "$needs"; do
   found=$(first_that_passes "$checks")
   [ -n "$found" ] && { echo "$found"; exit 0; }
 done
-echo "no CPython 3.10 to 3.13 found. On Debian or Ubuntu: sudo apt-get install python3 python3-venv python3-dev" >&2
+echo "no CPython 3.10 to 3.$newest found. On Debian or Ubuntu: sudo apt-get install python3 python3-venv python3-dev" >&2
 exit 3
