@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_cards import image_card, text_card
 
 from rvl_edge.errors import CheckpointError
 from rvl_edge.offline.towers import EncoderCard, TextCard, named_card
-from rvl_edge.offline.towers.published import Lora, Published, read_config
+from rvl_edge.offline.towers.published import Lora, Published, parse_published, read_config
 
 Read = Callable[[dict[str, Any]], EncoderCard | TextCard | Published]
 
@@ -199,13 +201,44 @@ def _without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
         ),
         (config("Depth", {**LARGE, "max_depth": 0}), "max_depth of"),
         (config("Image", LARGE, projection_dim=0), "projection_dim"),
-        (config("Image", LARGE, text_config=[1]), "text_config of .*got list"),
+        (config("Image", LARGE, text_config=[1]), "text_config of .*got list, expected a JSON object"),
         ([1], "got list, expected a JSON object"),
     ],
 )
 def test_what_contradicts_itself_is_refused_by_name(read: Read, fields: Any, words: str) -> None:
     with pytest.raises(CheckpointError, match=words):
         read(fields)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+SECTIONS = ("vision_config", "text_config")
+
+
+@given(
+    st.sampled_from(["Image", "Thermal", "Depth", "Audio", "Video"]),
+    st.sampled_from([None, *SECTIONS]),
+    st.sampled_from(
+        [*AUDIO_FT, *TEXT, *SECTIONS, "vision_config_dict", "max_depth", "clip_type", "tube_size"]
+    ),
+    JSON,
+)
+def test_any_value_in_any_field_is_read_or_refused(
+    sense: str, section: str | None, field: str, value: Any
+) -> None:
+    fields = config(sense, {**AUDIO_FT, "add_time_attn": sense == "Video"})
+    if section is None:
+        fields[field] = value
+    else:
+        fields[section] = {**fields[section], field: value}
+    try:
+        published = parse_published(json.loads(json.dumps(fields)), "a config")
+    except CheckpointError:
+        return
+    assert published.encoder.modality.value == sense.lower()
 
 
 def test_configs_written_here_are_read_as_cards(read: Read) -> None:

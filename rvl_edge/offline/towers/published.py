@@ -151,10 +151,15 @@ def _modality(fields: Mapping[str, Any], source: object) -> Modality:
 
 def _section(fields: Mapping[str, Any], name: str, source: object) -> dict[str, Any]:
     """A section with what old transformers wrote beside it, under `<name>_dict`, which counts for more."""
-    section, old = (fields.get(key) or {} for key in (name, f"{name}_dict"))
-    if not isinstance(section, dict) or not isinstance(old, dict):
-        raise CheckpointError(f"{name} of {source} is no JSON object", got=type(section).__name__)
-    return {**section, **old}
+    section: dict[str, Any] = {}
+    for key in (name, f"{name}_dict"):
+        part = fields.get(key) or {}
+        if not isinstance(part, dict):
+            raise CheckpointError(
+                f"{key} of {source} is no section", got=type(part).__name__, expected="a JSON object"
+            )
+        section |= part
+    return section
 
 
 def _refuse_contradictions(vision: _Vision, modality: Modality, source: object) -> None:
