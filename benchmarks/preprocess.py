@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time preprocessing against torchvision and torchaudio on the same samples, in turns.
+"""Time LanguageBind's preprocessing against torchvision and torchaudio on the same samples, in turns.
 
 OMP_NUM_THREADS=1 python benchmarks/preprocess.py [--rounds 50]
 """
@@ -19,10 +19,12 @@ from torchvision.transforms import v2
 
 from rvl_edge.preprocess import (
     AudioSpec,
+    DepthSpec,
     ImageSpec,
     ThermalSpec,
     VideoSpec,
     preprocess_audio,
+    preprocess_depth,
     preprocess_image,
     preprocess_thermal,
     preprocess_video,
@@ -34,20 +36,28 @@ import torchaudio  # noqa: E402
 SIZE = 224
 CLIP = {
     "size": SIZE,
+    "antialias": False,
     "mean": (0.48145466, 0.4578275, 0.40821073),
     "std": (0.26862954, 0.26130258, 0.27577711),
 }
-IMAGE, THERMAL, VIDEO = ImageSpec(**CLIP), ThermalSpec(**CLIP), VideoSpec(**CLIP)
+IMAGE, THERMAL, DEPTH = ImageSpec(**CLIP), ThermalSpec(**CLIP), DepthSpec(**CLIP)
+VIDEO = VideoSpec(**CLIP, interpolation="bilinear")
 AUDIO = AudioSpec(num_mel_bins=112, target_length=1036, mean=-4.2677393, std=9.1379948)
 
-to_clip = v2.Compose(
-    [
-        v2.ToDtype(torch.float32, scale=True),
-        v2.Resize(SIZE, interpolation=v2.InterpolationMode.BICUBIC, antialias=True),
-        v2.CenterCrop(SIZE),
-        v2.Normalize(CLIP["mean"], CLIP["std"]),
-    ]
-)
+
+def pipeline(interpolation: v2.InterpolationMode) -> v2.Compose:
+    return v2.Compose(
+        [
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Resize(SIZE, interpolation=interpolation, antialias=False),
+            v2.CenterCrop(SIZE),
+            v2.Normalize(CLIP["mean"], CLIP["std"]),
+        ]
+    )
+
+
+to_clip = pipeline(v2.InterpolationMode.BICUBIC)
+to_video = pipeline(v2.InterpolationMode.BILINEAR)
 
 
 def torch_picture(rgb: np.ndarray) -> np.ndarray:
@@ -61,9 +71,14 @@ def torch_thermal(counts: np.ndarray) -> np.ndarray:
     return to_clip(grey.expand(3, -1, -1)).numpy()
 
 
+def torch_depth(millimetres: np.ndarray) -> np.ndarray:
+    grey = (torch.from_numpy(millimetres.astype(np.float32)) / 1000).clamp(0.01, 10) / 10
+    return to_clip(grey.expand(3, -1, -1)).numpy()
+
+
 def torch_video(frames: np.ndarray) -> np.ndarray:
     picked = frames[np.linspace(0, len(frames) - 1, VIDEO.num_frames, dtype=int)]
-    return to_clip(torch.from_numpy(picked).permute(0, 3, 1, 2)).transpose(0, 1).contiguous().numpy()
+    return to_video(torch.from_numpy(picked).permute(0, 3, 1, 2)).transpose(0, 1).contiguous().numpy()
 
 
 def torch_audio(pcm: np.ndarray, rate: int) -> np.ndarray:
@@ -95,27 +110,30 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     random = np.random.default_rng(0)
     vga, hd = (random.integers(0, 256, (*shape, 3), np.uint8) for shape in ((480, 640), (1080, 1920)))
-    counts = random.integers(28000, 31000, (256, 320), np.uint16)
+    counts = random.integers(28000, 31000, (512, 640), np.uint16)
+    near, far = (random.integers(0, 12000, shape, np.uint16) for shape in ((480, 640), (720, 1280)))
     frames = random.integers(0, 256, (16, 480, 640, 3), np.uint8)
     mono, stereo = (
-        random.normal(0, 0.1, shape).astype(np.float32) for shape in ((5 * 16000, 1), (5 * 48000, 2))
+        random.normal(0, 0.1, shape).astype(np.float32) for shape in ((10 * 16000, 1), (10 * 48000, 2))
     )
     cases: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
         ("image 640x480", lambda: preprocess_image(vga, IMAGE), lambda: torch_picture(vga)),
         ("image 1920x1080", lambda: preprocess_image(hd, IMAGE), lambda: torch_picture(hd)),
         (
-            "thermal 320x256 uint16",
+            "thermal 640x512 uint16",
             lambda: preprocess_thermal(counts, THERMAL),
             lambda: torch_thermal(counts),
         ),
+        ("depth 640x480 uint16", lambda: preprocess_depth(near, DEPTH), lambda: torch_depth(near)),
+        ("depth 1280x720 uint16", lambda: preprocess_depth(far, DEPTH), lambda: torch_depth(far)),
         ("video 16 x 640x480, 8 taken", lambda: preprocess_video(frames, VIDEO), lambda: torch_video(frames)),
         (
-            "audio 5 s, 16 kHz mono",
+            "audio 10 s, 16 kHz mono",
             lambda: preprocess_audio(mono, AUDIO, sample_rate=16000),
             lambda: torch_audio(mono, 16000),
         ),
         (
-            "audio 5 s, 48 kHz stereo",
+            "audio 10 s, 48 kHz stereo",
             lambda: preprocess_audio(stereo, AUDIO, sample_rate=48000),
             lambda: torch_audio(stereo, 48000),
         ),
