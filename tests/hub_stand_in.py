@@ -72,7 +72,7 @@ class HubStandIn(ThreadingHTTPServer):
         self.stall_after: int | None = None
         self.stalled, self.resume = threading.Event(), threading.Event()
         self.ignores_ranges = False
-        self.sizes: dict[str, int] = {}
+        self.sizes: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
@@ -107,7 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif match := _FILE.fullmatch(path):
             self._send_file(**match.groupdict())
         elif match := _API.fullmatch(path):
-            self._send_info(match["repo"], match["revision"] or "main", blobs="blobs=true" in self.path.lower())
+            self._send_info(
+                match["repo"], match["revision"] or "main", blobs="blobs=true" in self.path.lower()
+            )
         else:
             self._refuse(404, "EntryNotFound", path)
 

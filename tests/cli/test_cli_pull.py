@@ -204,9 +204,7 @@ def test_the_token_goes_to_the_hub_and_to_nobody_else(
     ("asked", "code", "said"),
     [
         ("LanguageBind/LanguageBind_Imgae", "hub-not-found", "try LanguageBind/LanguageBind_Image"),
-        ("languagebind-imgae", "config", "try LanguageBind/LanguageBind_Image"),
         (f"{NAME}@v9", "hub-not-found", "v9"),
-        (f"{NAME}@", "config", "@main"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_right_one(
@@ -247,6 +245,16 @@ def test_a_file_larger_than_the_disk_is_refused_before_any_download(
     outcome = rvl_edge("pull", NAME)
     assert outcome.code == 3
     assert "too little space" in outcome.err
+    assert hub.downloads() == []
+
+
+def test_a_mirror_that_does_not_say_what_a_file_must_be_is_not_believed(
+    rvl_edge: CommandLine, hub: HubStandIn, repo: Repo
+) -> None:
+    hub.sizes["config.json"] = None
+    outcome = rvl_edge("pull", NAME)
+    assert outcome.code == 3
+    assert "the hub does not say" in outcome.err
     assert hub.downloads() == []
 
 

@@ -6,9 +6,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from huggingface_hub import HfApi, errors
+from huggingface_hub.hf_api import RepoSibling
+from pydantic import ValidationError
 
+from rvl_edge._validation import complaints
 from rvl_edge.errors import HubNotFound, PullError
 from rvl_edge.offline.pulling.naming import Source, suggestion
 from rvl_edge.offline.pulling.pinned import HubFile, Pin
@@ -26,21 +30,22 @@ def look_up(source: Source) -> Pin:
     with told(source):
         info = HfApi().model_info(source.repo, revision=source.revision, files_metadata=True)
     siblings = {each.rfilename: each for each in info.siblings or ()}
-    files = []
-    for name in select_files(tuple(siblings), source.repo):
-        each = siblings[name]
-        if info.sha is None or each.size is None or (each.lfs is None and each.blob_id is None):
-            raise PullError(
-                "the hub does not say what a file's bytes must be",
-                got=f"{name} of {source}",
-                expected="commit, size and hash",
-                fix="unset HF_ENDPOINT, if it names a mirror",
-            )
-        if each.lfs is not None:
-            files.append(HubFile(name, each.lfs.size, sha256=each.lfs.sha256))
-        else:
-            files.append(HubFile(name, each.size, git_oid=each.blob_id))
-    return Pin(source.repo, source.revision, str(info.sha), tuple(files))
+    wanted = [siblings[name] for name in select_files(tuple(siblings), source.repo)]
+    try:
+        return Pin(source.repo, source.revision, cast(str, info.sha), tuple(map(_listed, wanted)))
+    except ValidationError as error:
+        raise PullError(
+            f"the hub does not say what the bytes of {source} must be",
+            got=complaints(error),
+            expected="a commit, and size and hash of every file",
+            fix="unset HF_ENDPOINT, if it names a mirror",
+        ) from None
+
+
+def _listed(file: RepoSibling) -> HubFile:
+    if file.lfs is not None:
+        return HubFile(file.rfilename, file.lfs.size, sha256=file.lfs.sha256)
+    return HubFile(file.rfilename, cast(int, file.size), git_oid=file.blob_id)
 
 
 @contextmanager

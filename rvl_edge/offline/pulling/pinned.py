@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from rvl_edge._validation import complaints
 from rvl_edge.errors import ConfigError
@@ -23,7 +23,7 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class HubFile:
-    """One file of a commit.
+    """One file of a commit. What a hub says of it is checked when this is made.
 
     Attributes:
         name: its path, which is that of a file directly in the repository.
@@ -36,6 +36,12 @@ class HubFile:
     size: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     git_oid: Annotated[str, Field(pattern="^[0-9a-f]{40}$")] | None = None
+
+    @model_validator(mode="after")
+    def _hashed(self) -> HubFile:
+        if self.sha256 is None and self.git_oid is None:
+            raise ValueError("a file without a hash")
+        return self
 
     def matches(self, path: Path, report: Report) -> bool:
         """Whether the file at `path` has these bytes; one that is not there has not."""
