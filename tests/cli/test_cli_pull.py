@@ -226,13 +226,10 @@ def test_a_hub_out_of_reach_says_what_to_check(
     assert "HF_ENDPOINT" in outcome.err
 
 
-@pytest.mark.parametrize(
-    "files", [{"model.safetensors": b""}, {"config.json": b"", "flax_model.msgpack": b""}]
-)
 def test_a_repository_without_a_checkpoint_is_refused_before_any_download(
-    rvl_edge: CommandLine, hub: HubStandIn, repo: Repo, files: dict[str, bytes]
+    rvl_edge: CommandLine, hub: HubStandIn, repo: Repo
 ) -> None:
-    repo.commit(files)
+    repo.commit({"config.json": b"", "flax_model.msgpack": b""})
     outcome = rvl_edge("pull", NAME, "--json")
     assert (outcome.code, outcome.document["error"]["code"]) == (3, "checkpoint")
     assert hub.downloads() == []

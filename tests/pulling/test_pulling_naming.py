@@ -21,9 +21,12 @@ def test_repositories_of_others_are_taken_as_they_are() -> None:
     assert parse_source("chs20/fare2-clip@abc") == Source("chs20/fare2-clip", "abc")
 
 
-@pytest.mark.parametrize("text", ["", "/", "a/b/c", "../../etc", "https://huggingface.co/a/b", "image"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "/", "a/b/c", "a/b@", "languagebind-imgae", "../../etc", "https://huggingface.co/a/b", "image"],
+)
 def test_what_is_no_repository_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="OWNER/NAME"):
+    with pytest.raises(ConfigError, match="OWNER/NAME|@main"):
         parse_source(text)
 
 
