@@ -17,7 +17,7 @@ settings.load_profile("untimed")
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random bundle of all four senses; read it, do not change it."""
+    """A random bundle of all senses; read it, do not change it."""
     return maker.build(tmp_path_factory.mktemp("bundle") / "tiny")
 
 

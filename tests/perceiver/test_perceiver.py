@@ -24,12 +24,14 @@ from rvl_edge.errors import BackendError, BadShape, ConfigError, HashMismatch, I
 RANDOM = np.random.default_rng(7)
 PICTURE = RANDOM.integers(0, 256, (48, 64, 3), np.uint8)
 COUNTS = RANDOM.integers(20_000, 40_000, (50, 60), np.uint16)
+DEPTH = RANDOM.integers(0, 12_000, (40, 60), np.uint16)
 SOUND = (RANDOM.normal(size=24_000) * 0.1).astype(np.float32)
 FRAMES = RANDOM.integers(0, 256, (9, 40, 50, 3), np.uint8)
 
 SAMPLES: dict[str, Callable[[rvl.Perceiver], rvl.Perception]] = {
     "image": lambda perceiver: perceiver.image(PICTURE),
     "thermal": lambda perceiver: perceiver.thermal(COUNTS),
+    "depth": lambda perceiver: perceiver.depth(DEPTH),
     "audio": lambda perceiver: perceiver.audio(SOUND, sample_rate=16_000),
     "video": lambda perceiver: perceiver.video(FRAMES),
 }
@@ -46,6 +48,7 @@ def model_input(sense: str) -> npt.NDArray[np.float32]:
     make = {
         "image": lambda: pre.preprocess_image(PICTURE, spec),
         "thermal": lambda: pre.preprocess_thermal(COUNTS, spec),
+        "depth": lambda: pre.preprocess_depth(DEPTH, spec),
         "audio": lambda: pre.preprocess_audio(SOUND, spec, sample_rate=16_000),
         "video": lambda: pre.preprocess_video(FRAMES, spec),
     }

@@ -66,7 +66,7 @@ def test_memory_layout_changes_no_view(modality: Modality) -> None:
     )
 
 
-@pytest.mark.parametrize("modality", [Modality.IMAGE, Modality.THERMAL])
+@pytest.mark.parametrize("modality", [Modality.IMAGE, Modality.THERMAL, Modality.DEPTH])
 def test_pictures_are_cropped_flipped_and_kept_in_range(modality: Modality) -> None:
     views = make_views(ramp(modality), modality, 64, seed=4)
     rows = views[:, 0, 0]
