@@ -26,7 +26,7 @@ def test_repositories_of_others_are_taken_as_they_are() -> None:
     ["", "/", "a/b/c", "a/b@", "languagebind-imgae", "../../etc", "https://huggingface.co/a/b", "image"],
 )
 def test_what_is_no_repository_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="OWNER/NAME|@main"):
+    with pytest.raises(ConfigError, match=r"OWNER/NAME|@main"):
         parse_source(text)
 
 
