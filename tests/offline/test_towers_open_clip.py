@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import open_clip.transformer
 import pytest
@@ -22,6 +23,7 @@ _LAYER_NAMES = {
     "mlp.fc2": "mlp.c_proj",
 }
 _ACTIVATIONS = {"gelu": nn.GELU, "quick_gelu": open_clip.transformer.QuickGELU}
+_KINDS = [{}, {"hidden_act": "quick_gelu"}, {"layer_norm_eps": 0.3}]
 
 
 def _layers(weights: dict[str, Tensor], prefix: str, count: int) -> dict[str, Tensor]:
@@ -46,6 +48,7 @@ def _vision_reference(encoder: Encoder) -> nn.Module:
         heads=config.num_attention_heads,
         mlp_ratio=config.intermediate_size / config.hidden_size,
         act_layer=_ACTIVATIONS[config.hidden_act],
+        norm_layer=partial(open_clip.transformer.LayerNorm, eps=config.layer_norm_eps),
         output_dim=encoder.card.projection_dim,
     )
     embeddings = "vision_model.embeddings"
@@ -72,6 +75,7 @@ def _text_reference(encoder: TextEncoder) -> nn.Module:
         heads=config.num_attention_heads,
         mlp_ratio=config.intermediate_size / config.hidden_size,
         act_layer=_ACTIVATIONS[config.hidden_act],
+        norm_layer=partial(open_clip.transformer.LayerNorm, eps=config.layer_norm_eps),
         output_dim=encoder.card.projection_dim,
         pool_type="argmax",
     )
@@ -87,19 +91,19 @@ def _text_reference(encoder: TextEncoder) -> nn.Module:
     return reference.eval()
 
 
-@pytest.mark.parametrize("activation", _ACTIVATIONS)
+@pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize("learning", [True, False])  # attention takes another path when gradients are wanted
-def test_the_vision_tower_is_open_clips(learning: bool, activation: str) -> None:
-    encoder = randomised(Encoder(image_card(hidden_act=activation)))
+def test_the_vision_tower_is_open_clips(learning: bool, kind: dict[str, object]) -> None:
+    encoder = randomised(Encoder(image_card(**kind)))
     pixels = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.set_grad_enabled(learning):
         ours, theirs = encoder.features(pixels), _vision_reference(encoder)(pixels)
     assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("activation", _ACTIVATIONS)
-def test_the_text_tower_is_open_clips_wherever_the_text_ends(activation: str) -> None:
-    encoder = randomised(TextEncoder(text_card(hidden_act=activation)))
+@pytest.mark.parametrize("kind", _KINDS)
+def test_the_text_tower_is_open_clips_wherever_the_text_ends(kind: dict[str, object]) -> None:
+    encoder = randomised(TextEncoder(text_card(**kind)))
     ids = _texts(encoder, ends=(1, 3, 5, 7, 9, 11))
     with torch.no_grad():
         ours, theirs = encoder.features(ids), _text_reference(encoder)(ids)

@@ -18,7 +18,7 @@ CLIP = {"num_frames": 3, "add_time_attn": True}
 KINDS = {
     "picture": {},
     "OpenAI's GELU": {"hidden_act": "quick_gelu"},
-    "coarse norms": {"layer_norm_eps": 0.3},
+    "clip with coarse norms": {**CLIP, "layer_norm_eps": 0.3},
     "wide spectrogram": {"image_size": (8, 28)},
     "clip": CLIP,
     "clip V1.5": {**CLIP, "clip_type": "vl_new"},
