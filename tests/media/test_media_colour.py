@@ -43,7 +43,6 @@ def rgb_of(sample: Any) -> npt.NDArray[np.uint8]:
         ("RGBA", "alpha.png", {}, 0),
         ("P", "palette.png", {}, 0),
         ("P", "see-through palette.png", {"transparency": 3}, 0),
-        ("P", "palette.gif", {}, 0),
         ("P", "palette.tiff", {}, 0),
         ("CMYK", "cmyk.tiff", {}, 1),
         ("CMYK", "cmyk.jpg", {"quality": 95}, 2),
