@@ -176,9 +176,12 @@ def _refuse_contradictions(vision: _Vision, modality: Modality, source: object) 
     if modality is Modality.VIDEO:
         expect("tube_size", vision.tube_size, 1)
     if modality is Modality.AUDIO:
-        for field in ("num_mel_bins", "target_length", "audio_mean", "audio_std"):
+        for field in ("num_mel_bins", "target_length"):
+            if not getattr(vision, field):
+                expect(field, 0, "at least 1")
+        for field in ("audio_mean", "audio_std"):
             if field not in vision.model_fields_set:
-                expect(field, "nothing", "a number")
+                expect(field, "none", "the one its training set was normalised with")
         if not isinstance(vision.image_size, int):
             expect("image_size", vision.image_size, (vision.num_mel_bins, vision.target_length))
     elif not isinstance(vision.image_size, int):
