@@ -24,7 +24,7 @@ from rvl_edge.bundle.manifest import (
     weights_path,
 )
 from rvl_edge.bundle.writing import BundleWriter, new_bundle
-from rvl_edge.errors import CheckpointError, ConfigError
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.labels import LabelSetFile, read_label_sets, read_templates
 from rvl_edge.offline.exporting.comparing import Comparisons, kept_beside
 from rvl_edge.offline.exporting.encoder import embed, in_batches, parity_backends, write_graph
@@ -225,10 +225,11 @@ class _Exporter:
         )
 
     def _make_anchors(self, embed_texts: Callable[[Sequence[str]], FloatArray]) -> dict[Modality, FloatArray]:
+        """Each sense's labels in its first template: enough to see a label change, and soon done."""
         return {
             modality: make_anchors(
                 self._sets[sense.label_set].labels,
-                self._templates[modality],
+                self._templates[modality][:1],
                 embed=embed_texts,
                 trained=None,
                 version=0,
