@@ -19,7 +19,7 @@ import seeded
 import torch
 from lora_styles import State, merged, old_style
 from reference_layouts import GOLDEN
-from reference_samples import resampled_sounds, thinned
+from reference_samples import thinned
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "languagebind"
 STYLES = ("as written", "old peft", "merged")
@@ -57,10 +57,9 @@ def write_checkpoint(source: Path, folder: Path, state: State | None = None, sty
 def store(folder: Path) -> None:
     """Keep what the reference wrote for every case of `GOLDEN` under `folder`."""
     inputs: Arrays = {}
-    left_out = {sample.name for sample in resampled_sounds()}
     for name, case in GOLDEN.items():
         with np.load(folder / name / "reference.npz") as written:
-            arrays = {key: value for key, value in written.items() if key.partition("/")[2] not in left_out}
+            arrays = dict(written)
         (DATA / name).mkdir(parents=True, exist_ok=True)
         for file in ("config.json", "state_dict.json"):
             shutil.copy(folder / name / "checkpoint" / file, DATA / name)

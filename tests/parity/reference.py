@@ -29,7 +29,7 @@ import soundfile
 import torch
 from PIL import Image
 from reference_layouts import SETS, Case, Layout
-from reference_samples import TEXTS, Sample, resampled_sounds, samples
+from reference_samples import TEXTS, Sample, samples
 from torchvision.transforms import Resize
 
 Arrays = dict[str, np.ndarray]
@@ -91,10 +91,7 @@ def encode(layout: Layout, model: Any, tokenizer: Any) -> Arrays:
     arrays = {
         "tower": unit(model.get_image_features(torch.from_numpy(seeded.model_input(layout.input_shape()))))
     }
-    given = samples(layout.modality)
-    if layout.modality == "audio":
-        given += resampled_sounds()
-    for sample in given:
+    for sample in samples(layout.modality):
         pixels = preprocess(layout.modality, processor, sample)
         arrays[f"input/{sample.name}"] = pixels[0].numpy()
         arrays[f"embedding/{sample.name}"] = unit(model.get_image_features(pixels))[0]
