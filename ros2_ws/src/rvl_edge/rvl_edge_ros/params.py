@@ -64,7 +64,7 @@ class Settings:
     )
     stalled_exit: float = _parameter(
         "stalled_exit",
-        20.0,
+        60.0,
         "seconds that a sense may be stalled until the process ends itself, to be started anew; 0: never",
         low=0.0,
         high=3600.0,

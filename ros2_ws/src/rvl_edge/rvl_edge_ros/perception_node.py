@@ -231,7 +231,8 @@ class PerceptionNode(LifecycleNode):
         stalled_for, limit = self._watch.read(stalled=bool(stalled)), self._settings.stalled_exit
         if limit and stalled_for >= limit:
             self.get_logger().fatal(
-                f"{stalled}, and nothing can end it; the process ends with code {HUNG}, to be started anew"
+                f"{stalled}, and nothing can end it; the process ends with code {HUNG}, to be started anew. "
+                "Fix: if it is only slow, raise stalled_exit"
             )
             raise Hung
 
