@@ -170,6 +170,13 @@ def test_pictures_are_published_stamped_and_named(players: list[Player], folder:
         assert colour[int(message.header.frame_id[0])] == 255
 
 
+def test_what_is_not_to_be_replayed_has_no_topic(players: list[Player], folder: Path) -> None:
+    players.append(Player(image__source=str(folder), thermal__source="none", depth__source=""))
+    published = {name for name, _ in players[0].node.get_publisher_names_and_types_by_node("replay", "/")}
+    assert "/image" in published
+    assert not published & {"/thermal", "/depth", "/audio"}
+
+
 def test_chunks_are_stamped_without_a_gap(players: list[Player], ramp: Path) -> None:
     players.append(Player(audio__source=str(ramp), audio__rate=50.0))
     first, second = players[0].hear(AudioChunk, "audio", 2)[:2]

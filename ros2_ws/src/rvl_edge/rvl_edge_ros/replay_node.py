@@ -61,7 +61,8 @@ class ReplayNode(Node):
         return self.declare_parameter(name, default, descriptor).value
 
     def _source(self, sense: str, choices: str) -> str:
-        return str(self._declared(f"{sense}.source", "", f"what to replay: {choices}; empty: nothing"))
+        source = self._declared(f"{sense}.source", "", f"what to replay: {choices}; none or empty: nothing")
+        return "" if source == "none" else str(source)  # launch cannot pass an empty argument
 
     def _rate(self, name: str, default: float) -> float:
         limits = [FloatingPointRange(from_value=0.1, to_value=1000.0)]
