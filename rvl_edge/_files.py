@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -19,11 +20,18 @@ _RENAME_EXCHANGE = 2
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace the file at `path` by `data`, durable once this returns."""
+    with file_atomic(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def file_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Write a new file beside `path`, which takes its place when the block ends without an error."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     partial = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.chmod(0o644)

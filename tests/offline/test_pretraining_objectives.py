@@ -13,7 +13,7 @@ from torch.nn import functional
 from rvl_edge.offline.datasets.labels import LabelSetFile
 from rvl_edge.offline.pretraining.captions import make_captions
 from rvl_edge.offline.pretraining.objectives import bind_synonyms, bind_to_text
-from rvl_edge.offline.pretraining.optimisation import warm_cosine
+from rvl_edge.offline.training.optimisation import warm_cosine
 from rvl_edge.types import Modality
 
 SCALE = 7.0

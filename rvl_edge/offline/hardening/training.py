@@ -15,8 +15,8 @@ from torch import Tensor
 from rvl_edge.offline.hardening.objectives.interface import Batch, Scene, original_features
 from rvl_edge.offline.hardening.recipe import StageRecipe
 from rvl_edge.offline.hardening.sources import Source
-from rvl_edge.offline.pretraining.optimisation import Average, Optimiser, warm_cosine
-from rvl_edge.offline.pretraining.snapshot import load_snapshot, save_snapshot
+from rvl_edge.offline.training.optimisation import Average, Optimiser, warm_cosine
+from rvl_edge.offline.training.snapshot import load_snapshot, save_snapshot
 
 METRICS_NAME, SNAPSHOT_NAME = "metrics.jsonl", "snapshot.pt"
 _SNAPSHOT_EVERY = 100  # steps

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from rvl_edge.offline.pretraining.journal import EpochMetrics
+from rvl_edge.offline.training.journal import EpochMetrics
 
 
 def draw_curves(stages: Mapping[str, Sequence[EpochMetrics]]) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rvl_edge._files import write_atomic
 from rvl_edge.offline.pretraining.curves import draw_curves
-from rvl_edge.offline.pretraining.journal import EpochMetrics, read_metrics
+from rvl_edge.offline.training.journal import EpochMetrics, read_metrics
 from rvl_edge.offline.pretraining.preparing import TEXT, Preparation
 from rvl_edge.offline.pretraining.recipe import PretrainRecipe
 from rvl_edge.offline.pretraining.stage import METRICS_NAME, Report, train

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of one sense: a loop that can be killed at any time and goes on exactly where it was."""
+"""Training of one sense: its samples are bound to captions."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +12,16 @@ from torch import Tensor, nn
 
 from rvl_edge.offline.pretraining.captions import Captions
 from rvl_edge.offline.pretraining.feeds import Feed
-from rvl_edge.offline.pretraining.journal import EpochMetrics, append_metrics
 from rvl_edge.offline.pretraining.objectives import bind_synonyms, bind_to_text
-from rvl_edge.offline.pretraining.optimisation import Average, Optimiser, warm_cosine
 from rvl_edge.offline.pretraining.recipe import StageRecipe
-from rvl_edge.offline.pretraining.snapshot import load_snapshot, save_snapshot
 from rvl_edge.offline.pretraining.texts import TextSide
 from rvl_edge.offline.towers import Encoder
+from rvl_edge.offline.training import loop
+from rvl_edge.offline.training.loop import METRICS_NAME, SNAPSHOT_NAME, Plan, Report
+from rvl_edge.offline.training.processes import Processes
+from rvl_edge.offline.training.snapshot import Stateful
 
-METRICS_NAME, SNAPSHOT_NAME = "metrics.jsonl", "snapshot.pt"
+__all__ = ["METRICS_NAME", "SNAPSHOT_NAME", "Report", "Stage", "train"]
 
 _LARGEST_LOG_SCALE = 4.6052  # ln 100, CLIP's bound
 _CAPTIONS_IN_FOCUS, _OTHER_CONCEPTS = 4, 64
@@ -59,50 +59,51 @@ class Stage:
         return max(1, len(self.feed) * self.recipe.repeats // self.recipe.batch_size)
 
 
-Report = Callable[[int, int, float, float], None]
-
-
 def train(stage: Stage, folder: Path, report: Report) -> None:
     """Train until the last pass; the modules then hold the averaged weights.
 
-    Every random draw of a step comes from the seed, the stage and the step, so the state to go on from is
-    the step, weights, average and optimiser.
-
     Args:
         stage: what to train.
-        folder: for the snapshot and the metrics.
+        folder: for the snapshot and the metrics; see `rvl_edge.offline.training.loop.train`.
         report: called after each step with step, steps, loss and samples per second.
     """
-    recipe, total = stage.recipe, stage.recipe.epochs * stage.steps_per_epoch
-    optimiser = Optimiser(stage.modules, recipe.lr, recipe.weight_decay)
-    average = Average(stage.modules, recipe.average_decay)
-    begin = load_snapshot(folder / SNAPSHOT_NAME, stage.modules, average, optimiser)
-    losses: list[float] = []
-    clock = time.perf_counter()
-    for step in range(begin, total):
+    recipe, steps = stage.recipe, stage.steps_per_epoch
+    plan = Plan(
+        identity=f"{recipe.modality} of seed {stage.seed}",
+        steps=recipe.epochs * steps,
+        steps_per_epoch=steps,
+        batch_size=recipe.batch_size,
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        warm_up=recipe.warm_up,
+        average_decay=recipe.average_decay,
+        snapshot_every=steps,
+    )
+    loop.train(_Binding(stage), plan, folder, Processes("cpu"), report)
+
+
+class _Binding:
+    """The stage as the loop sees it, a `Learner`."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.module: nn.Module = stage.modules
+        self.parts: Mapping[str, Stateful] = {}
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        stage, recipe = self._stage, self._stage.recipe
         epoch, place = divmod(step, stage.steps_per_epoch)
         stage.modules.train()
         unmasked = epoch >= recipe.epochs - recipe.unmasked_epochs
         stage.encoder.vision_model.patch_dropout = 0.0 if unmasked else recipe.patch_dropout
-        loss = _loss(stage, _indices(stage, epoch, place), step)
-        loss.backward()
-        optimiser.step(warm_cosine(step / total, recipe.warm_up))
-        with torch.no_grad():
-            stage.encoder.logit_scale.clamp_(max=_LARGEST_LOG_SCALE)
-        average.update(stage.modules, step)
-        losses.append(float(loss.detach()))
-        elapsed = time.perf_counter() - clock
-        rate = len(losses) * recipe.batch_size / elapsed
-        report(step + 1, total, losses[-1], rate)
-        if place + 1 == stage.steps_per_epoch:
-            with average.applied(stage.modules):
-                accuracy = stage.validate(stage.modules)
-            mean = sum(losses) / len(losses)
-            append_metrics(folder / METRICS_NAME, EpochMetrics(epoch + 1, mean, accuracy, rate, elapsed))
-            save_snapshot(folder / SNAPSHOT_NAME, step + 1, stage.modules, average, optimiser)
-            losses, clock = [], time.perf_counter()
-    stage.modules.load_state_dict(average.weights)
-    stage.modules.eval()
+        return {"binding": _loss(stage, _indices(stage, epoch, place), step)}
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        self._stage.encoder.logit_scale.clamp_(max=_LARGEST_LOG_SCALE)
+
+    def validate(self) -> dict[str, float]:
+        return self._stage.validate(self._stage.modules)
 
 
 def _indices(stage: Stage, epoch: int, place: int) -> Tensor:
@@ -119,7 +120,7 @@ def _loss(stage: Stage, index: Tensor, step: int) -> Tensor:
     focus = {captions.phrases[label] for label in stage.feed.labels}
     picked = captions.sample(sorted(focus), _CAPTIONS_IN_FOCUS, _OTHER_CONCEPTS)
     concepts = captions.concepts[picked]
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(batch.pixels.device.type, torch.bfloat16):
         texts = stage.text.embed(picked)
         samples = stage.encoder.encode(batch.pixels)
     scale = stage.encoder.logit_scale.exp()

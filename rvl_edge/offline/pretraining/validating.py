@@ -26,8 +26,9 @@ def validator(
     @torch.no_grad()
     def validate(modules: nn.ModuleDict) -> dict[str, float]:
         modules.eval()
-        with torch.autocast("cpu", torch.bfloat16):
-            embedded = torch.cat([encoder.encode(part) for part in inputs]).float().numpy()
+        device = encoder.logit_scale.device
+        with torch.autocast(device.type, torch.bfloat16):
+            embedded = torch.cat([encoder.encode(part.to(device)) for part in inputs]).float().cpu().numpy()
         accuracy = {}
         for question in trial.questions:
             anchors = make_anchors(question.labels, templates, embed=reader, trained=(), version=0)

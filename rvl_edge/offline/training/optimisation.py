@@ -6,14 +6,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+OptimiserName = Literal["muon", "adamw"]
+
 
 class Optimiser:
-    """Muon for the matrices of the transformer blocks, AdamW for all else.
+    """Muon for the matrices of the transformer blocks and AdamW for all else, or AdamW for everything.
 
     Muon (Jordan et al. 2024) orthogonalises the momentum of a matrix; its steps are scaled to AdamW's (Liu
     et al. 2025, arXiv:2502.16982), so one learning rate serves both.
@@ -22,17 +24,33 @@ class Optimiser:
         modules: what to train; parameters without `requires_grad` stay as they are.
         lr: peak learning rate.
         weight_decay: of matrices; gains, biases, tables and the logit scale do not decay.
+        name: `muon`, or `adamw` with torch's betas as FARE's and TeCoA's authors train.
     """
 
-    def __init__(self, modules: nn.Module, lr: float, weight_decay: float) -> None:
-        named = [(name, each) for name, each in modules.named_parameters() if each.requires_grad]
-        matrices = [each for name, each in named if each.ndim == 2 and ".layers." in name]
-        others = [each for name, each in named if not (each.ndim == 2 and ".layers." in name)]
-        self._parts: tuple[torch.optim.Optimizer, ...] = (
-            torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=lr, weight_decay=0.0, betas=(0.9, 0.98)),
-        )
+    def __init__(
+        self, modules: nn.Module, lr: float, weight_decay: float, name: OptimiserName = "muon"
+    ) -> None:
+        trained = [(key, each) for key, each in modules.named_parameters() if each.requires_grad]
+        matrices = [each for key, each in trained if each.ndim == 2 and ".layers." in key]
+        others = [each for key, each in trained if not (each.ndim == 2 and ".layers." in key)]
+        self._parameters = [each for _, each in trained]
+        self._parts: tuple[torch.optim.Optimizer, ...]
+        if name == "muon":
+            self._parts = (
+                torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+                torch.optim.AdamW(others, lr=lr, weight_decay=0.0, betas=(0.9, 0.98)),
+            )
+        else:
+            groups = [
+                {"params": matrices, "weight_decay": weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ]
+            self._parts = (torch.optim.AdamW([each for each in groups if each["params"]], lr=lr),)
         self._lr = lr
+
+    def gradient_norm(self, limit: float | None = None) -> Tensor:
+        """Euclidean norm of all gradients, before they are scaled down to at most `limit`."""
+        return nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit)
 
     def step(self, rate: float) -> None:
         """Apply and clear the gradients; `rate` is the part of the peak learning rate to use."""
@@ -42,14 +60,14 @@ class Optimiser:
             part.step()
             part.zero_grad()
 
-    def state_dict(self) -> list[dict[str, Any]]:
+    def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on."""
-        return [part.state_dict() for part in self._parts]
+        return {str(number): part.state_dict() for number, part in enumerate(self._parts)}
 
-    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from an earlier state."""
-        for part, state in zip(self._parts, states, strict=True):
-            part.load_state_dict(state)
+        for number, part in enumerate(self._parts):
+            part.load_state_dict(state[str(number)])
 
 
 def warm_cosine(done: float, warm_up: float) -> float:
@@ -64,7 +82,7 @@ class Average:
 
     Args:
         module: whose weights to follow.
-        decay: part of the average that a step keeps.
+        decay: part of the average that a step keeps; 0 is the weights themselves.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -88,7 +106,11 @@ class Average:
         finally:
             module.load_state_dict(own)
 
-    def load(self, weights: dict[str, Tensor]) -> None:
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averaged weights."""
+        return self.weights
+
+    def load_state_dict(self, weights: dict[str, Tensor]) -> None:
         """Go on from an earlier average."""
         for name, value in weights.items():
             self.weights[name].copy_(value)
