@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clean and robust accuracy of an encoder that is still being trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rvl_edge.offline.evaluation.classifier import Classifier
+from rvl_edge.offline.evaluation.wilson import Proportion, proportion
+from rvl_edge.offline.hardening.attacks.goals import Goal
+from rvl_edge.offline.hardening.objectives.interface import Scene
+
+
+class Ascent(Protocol):
+    """An attack that climbs a goal, such as `Pgd`."""
+
+    def __call__(self, goal: Goal, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Perturbed samples (B, ...)."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Accuracy without and with an attacker; `robust` counts samples that are right in both cases."""
+
+    clean: Proportion
+    robust: Proportion
+
+
+def validate(
+    scene: Scene,
+    samples: Tensor,
+    labels: Tensor,
+    attack: Ascent,
+    *,
+    batch_size: int = 256,
+    precision: torch.dtype = torch.float32,
+    seed: int = 0,
+) -> Validation:
+    """Ask the student about labelled samples, unharmed and attacked by cross-entropy against all anchors.
+
+    The student's mode and what of it learns are left as they were. The same samples, batch size and seed
+    meet the same random starts, so the figures of two epochs compare.
+
+    Args:
+        scene: the student, its domain and its anchors.
+        samples: (N, ...) in [0, 1], in the domain; on any device.
+        labels: (N,) int64.
+        attack: what the samples are attacked by; those that are wrong already are left alone.
+        batch_size: samples at once.
+        precision: of the student, in the attack too.
+        seed: of the random starts.
+    """
+    classifier = Classifier.of(scene, precision)
+    generator = torch.Generator(classifier.device).manual_seed(seed)
+    clean = robust = 0
+    with classifier.at_rest():
+        for part, truth in zip(samples.split(batch_size), labels.split(batch_size), strict=True):
+            part, truth = part.to(classifier.device), truth.to(classifier.device)  # noqa: PLW2901
+            right = _right(classifier, part, truth)
+            part, truth = part[right], truth[right]  # noqa: PLW2901
+            clean += len(part)
+            if len(part):
+                found = attack(_cross_entropy(classifier, truth), part, generator)
+                robust += int(_right(classifier, found, truth).sum())
+    return Validation(proportion(clean, len(labels)), proportion(robust, len(labels)))
+
+
+def _right(classifier: Classifier, samples: Tensor, labels: Tensor) -> Tensor:
+    with torch.no_grad():
+        return classifier(samples).argmax(dim=1) == labels
+
+
+def _cross_entropy(classifier: Classifier, labels: Tensor) -> Goal:
+    return lambda samples, rows: functional.cross_entropy(classifier(samples), labels[rows], reduction="none")
