@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far an attacker may go: a norm ball around a sample, cut to [0, 1]."""
+"""How far an attacker may go: a norm ball around a sample, cut to [0, 1], and where in the sample."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -22,39 +22,67 @@ class Norm(str, Enum):
 
 @dataclass(frozen=True)
 class Threat:
-    """Perturbations whose norm is at most `eps`, in units of the domain's full scale."""
+    """Perturbations whose norm is at most `eps`, in units of the domain's full scale.
+
+    Attributes:
+        norm: of the perturbation.
+        eps: the radius, one for all samples or (B,), one each.
+        where: what may be changed, 1 there and 0 elsewhere, (1 or B, ...) and broadcast over a sample; None
+            is everything. `masks` makes some, and their product allows what all of them do.
+    """
 
     norm: Norm
-    eps: float
+    eps: float | Tensor
+    where: Tensor | None = None
+
+    def rows(self, rows: Tensor) -> Threat:
+        """The threat of some samples of the batch."""
+        eps = self.eps[rows] if isinstance(self.eps, Tensor) else self.eps
+        shared = self.where is None or len(self.where) == 1
+        return replace(self, eps=eps, where=self.where if shared else self.where[rows])  # type: ignore[index]
+
+    def radius(self, samples: Tensor) -> float | Tensor:
+        """`eps`, shaped to be broadcast over samples (B, ...) if it is one each."""
+        return per_sample(self.eps, samples) if isinstance(self.eps, Tensor) else self.eps
 
     def project(self, perturbed: Tensor, samples: Tensor) -> Tensor:
         """The nearest point (in each norm's usual sense) inside the ball around `samples` and [0, 1]."""
-        delta = perturbed - samples
+        delta, eps = self._allowed(perturbed - samples), self.radius(samples)
         if self.norm is Norm.LINF:
-            delta = delta.clamp(-self.eps, self.eps)
+            delta = delta.clamp(-eps, eps)
         else:
-            length = _length(delta).clamp_min(1e-12)
-            delta = delta * (self.eps / length).clamp(max=1)
+            delta = delta * (eps / _length(delta).clamp_min(1e-12)).clamp(max=1)
         return (samples + delta).clamp(0, 1)
 
     def start(self, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """A random point of the ball: uniform for L-inf; for L2 a uniform direction and radius."""
+        return (samples + self.noise(samples, generator)).clamp(0, 1)
+
+    def noise(self, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """A random perturbation of the shape and type of `samples`, whose numbers are not looked at."""
+        shape, kind = samples.shape, {"device": samples.device, "dtype": samples.dtype}
         if self.norm is Norm.LINF:
-            noise = torch.rand(samples.shape, generator=generator, device=samples.device, dtype=samples.dtype)
-            return (samples + (2 * noise - 1) * self.eps).clamp(0, 1)
-        noise = torch.randn(samples.shape, generator=generator, device=samples.device, dtype=samples.dtype)
-        radius = torch.rand(
-            (len(samples), *[1] * (samples.ndim - 1)), generator=generator, device=samples.device
-        )
-        return (samples + noise / _length(noise).clamp_min(1e-12) * self.eps * radius).clamp(0, 1)
+            return (2 * torch.rand(shape, generator=generator, **kind) - 1) * self.eps
+        noise = torch.randn(shape, generator=generator, **kind)
+        radius = torch.rand((len(samples), *[1] * (samples.ndim - 1)), generator=generator, **kind)
+        return noise / _length(noise).clamp_min(1e-12) * self.eps * radius
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Steepest ascent of unit norm."""
+        gradient = self._allowed(gradient)
         if self.norm is Norm.LINF:
             return gradient.sign()
         return gradient / _length(gradient).clamp_min(1e-12)
 
+    def _allowed(self, delta: Tensor) -> Tensor:
+        return delta if self.where is None else delta * self.where.to(delta)
+
+
+def per_sample(values: Tensor, samples: Tensor) -> Tensor:
+    """Values (B,) shaped to be broadcast over samples (B, ...)."""
+    return values.view(-1, *[1] * (samples.ndim - 1))
+
 
 def _length(delta: Tensor) -> Tensor:
     length: Tensor = torch.linalg.vector_norm(delta.flatten(1), dim=1)
-    return length.view(-1, *[1] * (delta.ndim - 1))
+    return per_sample(length, delta)

@@ -34,35 +34,44 @@ class Pgd:
     random_start: bool = True
     restarts: int = 1
 
-    def __call__(self, goal: Goal, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def __call__(
+        self,
+        goal: Goal,
+        samples: Tensor,
+        generator: torch.Generator | None = None,
+        start: Tensor | None = None,
+    ) -> Tensor:
         """Perturb samples.
 
         Args:
             goal: to maximise.
             samples: (B, ...) in [0, 1].
             generator: of the random starts, on the device of `samples`.
+            start: (B, ...), where the first try begins, instead of at random.
 
         Returns:
             Perturbed samples within the threat, in [0, 1], without gradient.
         """
         rows = torch.arange(len(samples), device=samples.device)
-        best = self._attempt(goal, samples, rows, generator)
+        first = self._begin(samples, generator) if start is None else start
+        best = self._attempt(goal, samples, rows, first)
         if self.restarts == 1:
             return best
         with torch.no_grad():
             value = goal(best, rows)
             for _ in range(self.restarts - 1):
                 with torch.enable_grad():
-                    other = self._attempt(goal, samples, rows, generator)
+                    other = self._attempt(goal, samples, rows, self._begin(samples, generator))
                 higher = goal(other, rows)
                 better = higher > value
                 best[better], value[better] = other[better], higher[better]
         return best
 
-    def _attempt(
-        self, goal: Goal, samples: Tensor, rows: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
-        perturbed = self.threat.start(samples, generator) if self.random_start else samples.clone()
+    def _begin(self, samples: Tensor, generator: torch.Generator | None) -> Tensor:
+        return self.threat.start(samples, generator) if self.random_start else samples
+
+    def _attempt(self, goal: Goal, samples: Tensor, rows: Tensor, start: Tensor) -> Tensor:
+        perturbed = start.clone()
         velocity = torch.zeros_like(samples)
         for _ in range(self.steps):
             perturbed.requires_grad_(True)
