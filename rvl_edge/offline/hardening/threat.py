@@ -49,7 +49,7 @@ class Threat:
         """The nearest point (in each norm's usual sense) inside the ball around `samples` and [0, 1]."""
         delta, eps = self._allowed(perturbed - samples), self.radius(samples)
         if self.norm is Norm.LINF:
-            delta = delta.clamp(-eps, eps)
+            delta = delta.clamp(-eps, eps)  # type: ignore[arg-type]
         else:
             delta = delta * (eps / _length(delta).clamp_min(1e-12)).clamp(max=1)
         return (samples + delta).clamp(0, 1)
@@ -60,12 +60,12 @@ class Threat:
 
     def noise(self, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """A random perturbation of the shape and type of `samples`, whose numbers are not looked at."""
-        shape, kind = samples.shape, {"device": samples.device, "dtype": samples.dtype}
+        draw = torch.rand if self.norm is Norm.LINF else torch.randn
+        noise = draw(samples.shape, generator=generator, device=samples.device, dtype=samples.dtype)
         if self.norm is Norm.LINF:
-            return (2 * torch.rand(shape, generator=generator, **kind) - 1) * self.eps
-        noise = torch.randn(shape, generator=generator, **kind)
-        radius = torch.rand((len(samples), *[1] * (samples.ndim - 1)), generator=generator, **kind)
-        return noise / _length(noise).clamp_min(1e-12) * self.eps * radius
+            return self._allowed(2 * noise - 1) * self.radius(samples)
+        part = torch.rand(len(samples), generator=generator, device=samples.device, dtype=samples.dtype)
+        return self.direction(noise) * self.radius(samples) * per_sample(part, samples)
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Steepest ascent of unit norm."""

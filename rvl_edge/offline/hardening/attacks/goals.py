@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from torch import Tensor
+
+Logits = Callable[[Tensor], Tensor]
+"""A classifier under attack: (n, ...) in [0, 1] to logits (n, K), float32, with gradients."""
 
 
 class Goal(Protocol):
@@ -18,3 +22,17 @@ class Goal(Protocol):
 
     def __call__(self, samples: Tensor, rows: Tensor) -> Tensor:
         """See above."""
+
+
+def classification(logits: Logits, labels: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Goal:
+    """A loss of `losses` as a goal.
+
+    `Pgd(threat, 10, 1 / 255)(classification(logits, labels, losses.hinged_margin), samples)` is the L-inf CW
+    attack of TTC and COLA; with `losses.towards` and the wanted classes for labels, PGD is targeted.
+
+    Args:
+        logits: the classifier.
+        labels: (B,) int64, of the whole batch.
+        loss: maps logits (n, K) and their labels (n,) to (n,).
+    """
+    return lambda samples, rows: loss(logits(samples), labels[rows])

@@ -19,20 +19,30 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     return _without(logits, labels).amax(dim=1) - true
 
 
+def hinged_margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """`margin` up to 0, (n,): what TeCoA, TTC and COLA call CW; a sample once wrong is left there."""
+    return margin(logits, labels).clamp(max=0)
+
+
 def dlr(logits: Tensor, labels: Tensor) -> Tensor:
     """Difference of logits ratio, (n,): the margin over the spread of the top three (Croce & Hein, eq. 6).
 
     It needs three classes; scaling and shifting the logits changes nothing.
     """
-    ordered = logits.sort(dim=1, descending=True).values
-    return margin(logits, labels) / (ordered[:, 0] - ordered[:, 2] + 1e-12)
+    first, _, third = logits.topk(3, dim=1).values.unbind(dim=1)
+    return margin(logits, labels) / (first - third + 1e-12)
 
 
 def dlr_targeted(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     """Targeted difference of logits ratio, (n,) (Croce & Hein 2020, eq. 7); it needs four classes."""
-    ordered = logits.sort(dim=1, descending=True).values
+    first, _, third, fourth = logits.topk(4, dim=1).values.unbind(dim=1)
     gain = logits.gather(1, targets[:, None])[:, 0] - logits.gather(1, labels[:, None])[:, 0]
-    return gain / (ordered[:, 0] - 0.5 * (ordered[:, 2] + ordered[:, 3]) + 1e-12)
+    return gain / (first - 0.5 * (third + fourth) + 1e-12)
+
+
+def towards(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of (n, K) logits to the classes (n,) that the attacker wants, negated, (n,)."""
+    return -cross_entropy(logits, targets)
 
 
 def likeliest_wrong(logits: Tensor, labels: Tensor, rank: int) -> Tensor:
