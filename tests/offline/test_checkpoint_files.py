@@ -76,6 +76,13 @@ def test_every_format_gives_the_same_tower(bare: Path, write: Callable[..., None
     assert all(parameter.requires_grad and not parameter.is_meta for parameter in encoder.parameters())
 
 
+def test_pickled_parameters_are_weights(bare: Path) -> None:
+    write_pickle(bare, {name: torch.nn.Parameter(value) for name, value in image_weights().items()})
+    assert isinstance(open_checkpoint(bare), Encoder)
+    pickled = text_fingerprint(bare)
+    assert pickled == text_fingerprint(image_folder(bare))
+
+
 def test_safetensors_come_before_pickles(bare: Path) -> None:
     (bare / "pytorch_model.bin").write_bytes(b"not even looked at")
     write_safetensors(bare, image_weights())
@@ -143,6 +150,8 @@ def _saved(content: object) -> bytes:
         (_saved({}), "holds no weights"),
         (_saved({1: torch.zeros(2)}), "holds no weights"),
         (_saved({"logit_scale": 4.6, "b": torch.zeros(2)}), "logit_scale is of type float"),
+        (_saved({"a": torch.eye(4).to_sparse()}), "a is a sparse"),
+        (_saved({"a": torch.empty(4, device="meta")}), "a is a sparse, quantised or empty tensor"),
     ],
 )
 def test_pickles_that_are_no_weights(bare: Path, content: bytes, told: str) -> None:

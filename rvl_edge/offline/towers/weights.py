@@ -184,11 +184,7 @@ def _open_pickle(path: Path, *, mappable: bool) -> dict[str, LazyTensor]:
     state = _unwrapped(content)
     if state is None:
         raise CheckpointError(f"{path} holds no weights", got=type(content).__name__, expected="a state dict")
-    strange = [
-        f"{key!s} is of type {type(value).__name__}"
-        for key, value in state.items()
-        if not isinstance(value, Tensor)
-    ]
+    strange = [f"{key} is {kind}" for key, value in state.items() if (kind := _strangeness(value))]
     if strange:
         raise CheckpointError(f"{path} holds more than tensors", got=shortened(strange))
     return {key: _in_memory(key, value) for key, value in state.items()}
@@ -203,8 +199,17 @@ def _unwrapped(content: Any) -> dict[str, Any] | None:
     return None
 
 
+def _strangeness(value: object) -> str | None:
+    """What a value is instead of a plain tensor."""
+    if not isinstance(value, Tensor):
+        return f"of type {type(value).__name__}"
+    if value.layout is not torch.strided or value.is_quantized or value.is_meta:
+        return "a sparse, quantised or empty tensor"
+    return None
+
+
 def _in_memory(key: str, value: Tensor) -> LazyTensor:
-    return LazyTensor(key, tuple(value.shape), lambda: value)
+    return LazyTensor(key, tuple(value.shape), value.detach)  # parameters are pickled as such
 
 
 def _damaged(path: Path, reason: object) -> CheckpointError:
