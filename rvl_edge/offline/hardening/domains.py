@@ -35,9 +35,17 @@ class Pixels:
 
     def model_input(self, samples: Tensor) -> Tensor:
         """See `Domain`."""
-        shape = (3, *[1] * (samples.ndim - 2))
-        mean, std = (samples.new_tensor(each).view(shape) for each in (self.spec.mean, self.spec.std))
+        mean, std = self._statistics(samples)
         return (samples - mean) / std
+
+    def samples(self, inputs: Tensor) -> Tensor:
+        """Inverse of `model_input`."""
+        mean, std = self._statistics(inputs)
+        return (inputs * std + mean).clamp(0, 1)
+
+    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        shape = (3, *[1] * (like.ndim - 2))
+        return like.new_tensor(self.spec.mean).view(shape), like.new_tensor(self.spec.std).view(shape)
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,10 @@ class Grey:
     def model_input(self, samples: Tensor) -> Tensor:
         """See `Domain`."""
         return Pixels(self.spec).model_input(samples.expand(-1, 3, *[-1] * (samples.ndim - 2)))
+
+    def samples(self, inputs: Tensor) -> Tensor:
+        """Inverse of `model_input`."""
+        return Pixels(self.spec).samples(inputs)[:, :1]
 
 
 @dataclass(frozen=True)
