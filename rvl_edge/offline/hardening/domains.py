@@ -89,7 +89,7 @@ class FilterBank:
         return (inputs[:, :1] / self.WIDTH + 0.5).clamp(0, 1)
 
 
-def domain_of(spec: PreprocessSpec) -> Domain:
+def domain_of(spec: PreprocessSpec) -> Pixels | Grey | FilterBank:
     """The domain next to the encoder's input of a sense."""
     if isinstance(spec, AudioSpec):
         return FilterBank(spec)
