@@ -20,6 +20,10 @@ DataPath = Annotated[
 # The values of `Modality`, whose module imports NumPy.
 Sense = Literal["image", "thermal", "depth", "audio", "video"]
 
+# `BACKENDS`, likewise.
+Backend = Literal["onnxruntime", "openvino", "openvino-bf16"]
+BackendName = Annotated[Backend, typer.Option("--backend", help="Runtime of the encoders.")]
+
 
 def _known(senses: list[str] | None) -> list[str] | None:
     for sense in senses or ():

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import typer
 
-from rvl_edge.cli.arguments import BundlePath
+from rvl_edge.cli.arguments import BackendName, BundlePath
 from rvl_edge.cli.output import Json, print_json
 
 
-def run(bundle: BundlePath = None, as_json: Json = False) -> None:
+def run(bundle: BundlePath = None, backend: BackendName = "onnxruntime", as_json: Json = False) -> None:
     """Say what is installed, what works, what to do.
 
     Exits with 3 if something that a robot needs does not work.
     """
     from rvl_edge.cli.health import Verdict, examine
 
-    findings = examine(bundle)
+    findings = examine(bundle, backend)
     ok = all(finding.verdict is not Verdict.BROKEN for finding in findings)
     if as_json:
         print_json({"ok": ok, "findings": findings})

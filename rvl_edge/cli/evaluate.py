@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rvl_edge.cli.arguments import DataPath, Senses, existing
+from rvl_edge.cli.arguments import BackendName, DataPath, Senses, existing
 from rvl_edge.cli.offline import offline_half
 from rvl_edge.cli.output import Json, print_json, print_table
 from rvl_edge.cli.progress import progress
@@ -30,6 +30,7 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results.json and confusion pictures.")] = None,
     modality: Senses = None,
+    backend: BackendName = "onnxruntime",
     as_json: Json = False,
 ) -> None:
     """Measure a bundle on the test parts of the labelled sets.
@@ -47,7 +48,7 @@ def run(
         raise ConfigError("will not replace a folder of other files", got=out, fix="name a new folder")
     wanted = None if targets is None else read_targets(existing(targets))
     senses = [Modality(each) for each in modality] if modality else None
-    with Perceiver.open(bundle, modalities=senses) as perceiver, progress() as advance:
+    with Perceiver.open(bundle, modalities=senses, backend=backend) as perceiver, progress() as advance:
         results = evaluate(
             perceiver,
             sets,

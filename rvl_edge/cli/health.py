@@ -44,18 +44,22 @@ _REQUIRED = {
     "tokenizers": "tokenizers",
 }
 _MEDIA = {"soundfile": "soundfile", "av": "av"}
-_RUNTIMES = ("openvino", "tensorrt")
 _ROS = ("rclpy", "rvl_edge_msgs", "rvl_edge_ros")
 
 
-def examine(bundle: Path | None = None) -> list[Finding]:
-    """Look at interpreter, packages, bundle, senses and ROS, in the order in which they need each other."""
+def examine(bundle: Path | None = None, backend: str = "onnxruntime") -> list[Finding]:
+    """Look at interpreter, packages, bundle, senses and ROS, in the order in which they need each other.
+
+    Args:
+        bundle: where to find it; None is the embedded one.
+        backend: what to run its encoders on.
+    """
     return [
         Finding(
             "python", Verdict.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
         ),
         *_required(),
-        *_senses(bundle),
+        *_senses(bundle, backend),
         *_optional(),
         *_ros(),
     ]
@@ -75,11 +79,11 @@ def _required() -> Iterator[Finding]:
         yield Finding(distribution, Verdict.OK, detail)
 
 
-def _senses(path: Path | None) -> Iterator[Finding]:
+def _senses(path: Path | None, backend: str) -> Iterator[Finding]:
     try:
         from rvl_edge.perceiver import Perceiver
 
-        perceiver = Perceiver.open(path)
+        perceiver = Perceiver.open(path, backend=backend)
     except (ImportError, RvlEdgeError) as error:
         fix = getattr(error, "fix", None) or "mend what is broken above"
         yield Finding("bundle", Verdict.BROKEN, _first_line(error), fix)
@@ -93,7 +97,7 @@ def _senses(path: Path | None) -> Iterator[Finding]:
             except RvlEdgeError as error:
                 yield Finding(str(modality), Verdict.BROKEN, _first_line(error), error.fix or "")
             else:
-                yield Finding(str(modality), Verdict.OK, "encoder loads and runs")
+                yield Finding(str(modality), Verdict.OK, f"encoder loads and runs on {backend}")
 
 
 def _optional() -> Iterator[Finding]:
@@ -112,13 +116,22 @@ def _optional() -> Iterator[Finding]:
     else:
         fix = "pip install 'rvl-edge-sdk[offline]' on a workstation"
         yield Finding("torch", Verdict.ABSENT, "not needed on the robot", fix)
-    for runtime in _RUNTIMES:
-        found = _installed(runtime)
-        yield Finding(
-            runtime,
-            Verdict.OK if found else Verdict.ABSENT,
-            f"{found or 'not installed'}; this release runs on ONNX Runtime only",
-        )
+    yield _openvino()
+    found = _installed("tensorrt")
+    yield Finding(
+        "tensorrt", Verdict.OK if found else Verdict.ABSENT, f"{found or 'not installed'}; not used yet"
+    )
+
+
+def _openvino() -> Finding:
+    try:
+        openvino = import_module("openvino")
+        able = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except Exception as error:
+        fix = "pip install 'rvl-edge-sdk[openvino]' for large encoders on an x86 CPU"
+        return Finding("openvino", Verdict.ABSENT, _first_line(error), fix)
+    precision = "this CPU has bfloat16" if able else "this CPU has no bfloat16: openvino-bf16 runs in float32"
+    return Finding("openvino", Verdict.OK, f"{_installed('openvino')}; {precision}")
 
 
 def _ros() -> Iterator[Finding]:

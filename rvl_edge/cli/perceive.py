@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rvl_edge.cli.arguments import BundlePath, Sense, existing, label_list
+from rvl_edge.cli.arguments import BackendName, BundlePath, Sense, existing, label_list
 from rvl_edge.cli.output import Json, exit_code, print_error, print_json, print_table
 from rvl_edge.errors import RvlEdgeError
 
@@ -61,12 +61,13 @@ def run(
         bool, typer.Option("--cola", help="Rank by COLA: several views, optimal transport.")
     ] = False,
     bundle: BundlePath = None,
+    backend: BackendName = "onnxruntime",
     as_json: Json = False,
 ) -> None:
     """Embed and label files."""
     from rvl_edge.perceiver import Perceiver
 
-    with Perceiver.open(bundle, cola=cola) as perceiver:
+    with Perceiver.open(bundle, cola=cola, backend=backend) as perceiver:
         if labels is not None:
             _rank_by(labels, perceiver)
         outcomes = [_perceive(perceiver, file, modality, unit, top) for file in files]

@@ -40,3 +40,13 @@ def test_a_damaged_bundle_is_found(rvl_edge: CommandLine, own_bundle: Path) -> N
     outcome = rvl_edge("doctor", "--bundle", own_bundle, "--json")
     assert outcome.code == 3
     assert "audio.onnx is missing" in by_subject(outcome.document)["bundle"]["detail"]
+
+
+def test_a_backend_that_is_not_installed_is_told_how_to_be(rvl_edge: CommandLine, tiny_bundle: Path) -> None:
+    command = ("doctor", "--bundle", tiny_bundle, "--json")
+    found = by_subject(rvl_edge(*command, "--backend", "openvino", blocked=("openvino",)).document)
+    assert found["bundle"]["verdict"] == "broken"
+    assert "rvl-edge-sdk[openvino]" in found["bundle"]["fix"]
+    outcome = rvl_edge(*command, blocked=("openvino",))
+    assert outcome.code == 0
+    assert by_subject(outcome.document)["openvino"]["verdict"] == "absent"

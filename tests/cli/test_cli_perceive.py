@@ -11,7 +11,8 @@ import pytest
 from command_line import CommandLine
 
 from rvl_edge import DepthUnit, Modality, Perceiver, ThermalUnit
-from rvl_edge.cli.arguments import Sense
+from rvl_edge.backends import BACKENDS
+from rvl_edge.cli.arguments import Backend, Sense
 from rvl_edge.cli.perceive import Unit
 
 
@@ -43,6 +44,19 @@ def test_each_sense_is_perceived_as_the_library_does(
     for each in seen.values():
         assert set(each) == {"file", "modality", "labels", "labels_version", "timing", "embedding"}
         assert set(each["timing"]) == {"preprocess", "encode", "refine", "classify"}
+
+
+def test_on_another_backend(rvl_edge: CommandLine, tiny_bundle: Path, files: dict[str, Path]) -> None:
+    pytest.importorskip("openvino", reason="backend openvino is not installed")
+    command = ("perceive", files["image"], "--bundle", tiny_bundle, "--json")
+    (portable,) = rvl_edge(*command).document["seen"]
+    (other,) = rvl_edge(*command, "--backend", "openvino").document["seen"]
+    assert other["embedding"] == pytest.approx(portable["embedding"], abs=1e-5)
+    assert other["embedding"] != portable["embedding"]  # another library's rounding
+
+
+def test_the_command_line_names_every_backend() -> None:
+    assert get_args(Backend) == BACKENDS
 
 
 def test_depth_is_read_on_demand_in_its_unit(
