@@ -22,10 +22,11 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
-def find(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def find(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     path = f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin"
     clean = {"PATH": path, "HOME": str(folder), "PYENV_ROOT": str(folder / "none")}
-    return subprocess.run([SCRIPT], env={**clean, **environment}, capture_output=True, text=True, check=False)
+    command, variables = [SCRIPT, *arguments], {**clean, **environment}
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 
 def test_a_shim_that_does_not_run_is_passed_over(folder: Path) -> None:
@@ -53,6 +54,14 @@ def test_the_one_asked_for_is_taken_or_refused_never_replaced(folder: Path) -> N
     refused = find(folder, PYTHON=str(folder / "python3"))
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "does not run" in refused.stderr
+
+
+def test_a_newer_one_than_will_do_is_refused(folder: Path) -> None:
+    minor = sys.version_info.minor
+    assert find(folder, str(minor), PYTHON=sys.executable).stdout.strip() == sys.executable
+    refused = find(folder, str(minor - 1), PYTHON=sys.executable)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert f"3.10 to 3.{minor - 1}" in refused.stderr
 
 
 def test_a_sourced_ros_that_no_interpreter_imports_is_said_and_survived(folder: Path) -> None:
