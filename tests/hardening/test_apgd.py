@@ -3,35 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
 import torch
+from linear_problem import distance_to_the_border, problem
 from torch import Tensor
 
 from rvl_edge.offline.hardening.attacks import losses
-from rvl_edge.offline.hardening.attacks.apgd import Apgd
+from rvl_edge.offline.hardening.attacks.apgd import Apgd, Loss
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.threat import Norm, Threat
 
-Loss = Literal["ce", "dlr", "dlr-targeted"]
 LOSSES: tuple[Loss, ...] = ("ce", "dlr", "dlr-targeted")
-
-
-def _problem(count: int = 40, classes: int = 5, size: int = 30) -> tuple[Tensor, Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.randn(classes, size, generator=generator)
-    samples = 0.4 + 0.2 * torch.rand(count, size, generator=generator)
-    return weights, samples, (samples @ weights.T).argmax(dim=1)
-
-
-def _distance_to_the_border(weights: Tensor, samples: Tensor, labels: Tensor, dual: float) -> Tensor:
-    """Smallest perturbation of each sample that changes a linear classifier's answer, in the dual's norm."""
-    logits = samples @ weights.T
-    gap = logits.gather(1, labels[:, None]) - logits
-    slope = (weights[labels][:, None] - weights[None]).norm(p=dual, dim=2)
-    distance = gap / slope
-    return distance.scatter(1, labels[:, None], torch.inf).amin(dim=1)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -39,8 +21,8 @@ def _distance_to_the_border(weights: Tensor, samples: Tensor, labels: Tensor, du
 def test_it_breaks_what_can_be_broken_and_nothing_else(
     loss: Loss, norm: Norm, dual: float, eps: float
 ) -> None:
-    weights, samples, labels = _problem()
-    distance = _distance_to_the_border(weights, samples, labels, dual)
+    weights, samples, labels = problem()
+    distance = distance_to_the_border(weights, samples, labels, dual)
     assert 5 < (distance < eps).sum() < 35  # the problem tells the attacks apart
     found = Apgd(Threat(norm, eps), loss, steps=60)(lambda points: points @ weights.T, samples, labels)
     wrong = (found @ weights.T).argmax(dim=1) != labels
@@ -52,7 +34,7 @@ def test_it_breaks_what_can_be_broken_and_nothing_else(
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_found_is_within_the_threat_and_the_sensors_range(loss: Loss) -> None:
-    weights, samples, labels = _problem()
+    weights, samples, labels = problem()
     samples = samples.round(decimals=1) * 2 - 0.8  # many at 0
     labels = (samples @ weights.T).argmax(dim=1)
     found = Apgd(Threat(Norm.LINF, 0.1), loss, steps=10)(lambda points: points @ weights.T, samples, labels)
@@ -80,10 +62,25 @@ def test_it_is_no_weaker_than_pgd_on_a_rough_landscape() -> None:
 
 
 def test_samples_that_are_wrong_already_are_left_alone() -> None:
-    weights, samples, labels = _problem()
+    weights, samples, labels = problem()
     labels[:7] = (labels[:7] + 1) % 5
     found = Apgd(Threat(Norm.LINF, 0.1), "ce", steps=5)(lambda points: points @ weights.T, samples, labels)
     torch.testing.assert_close(found[:7], samples[:7], atol=0, rtol=0)
+
+
+def test_a_broken_sample_is_not_asked_about_again() -> None:
+    weights, samples, labels = problem()
+    asked: list[int] = []
+
+    def logits(points: Tensor) -> Tensor:
+        asked.append(len(points))
+        return points @ weights.T
+
+    threat = Threat(Norm.LINF, 0.05)
+    found = Apgd(threat, "ce", steps=30)(logits, samples, labels)
+    robust = int(((found @ weights.T).argmax(dim=1) == labels).sum())
+    assert asked == sorted(asked, reverse=True)
+    assert asked[-1] == robust < len(samples)
 
 
 def test_the_ratio_of_logit_differences_ignores_scale_and_shift() -> None:
