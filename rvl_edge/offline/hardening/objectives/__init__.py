@@ -5,8 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from rvl_edge.offline.hardening.objectives.agft import Agft
 from rvl_edge.offline.hardening.objectives.fare import Fare
+from rvl_edge.offline.hardening.objectives.lore import Lore
 from rvl_edge.offline.hardening.objectives.rlbind import Rlbind
 from rvl_edge.offline.hardening.objectives.tecoa import Tecoa
 
-OBJECTIVES: dict[str, type[Any]] = {"fare": Fare, "tecoa": Tecoa, "rlbind": Rlbind}
+OBJECTIVES: dict[str, type[Any]] = {
+    "fare": Fare,
+    "tecoa": Tecoa,
+    "rlbind": Rlbind,
+    "lore": Lore,
+    "agft": Agft,
+}

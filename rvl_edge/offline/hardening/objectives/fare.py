@@ -21,12 +21,13 @@ class Fare:
 
     def goal(self, scene: Scene, batch: Batch) -> Goal:
         """See `Objective`."""
-        return lambda samples, rows: _distance(scene.features(samples), batch.reference[rows])
+        return lambda samples, rows: squared_distance(scene.features(samples), batch.reference[rows])
 
     def terms(self, scene: Scene, batch: Batch, adversarial: Tensor) -> dict[str, Tensor]:
         """See `Objective`."""
-        return {"fare": _distance(scene.features(adversarial), batch.reference).mean()}
+        return {"fare": squared_distance(scene.features(adversarial), batch.reference).mean()}
 
 
-def _distance(features: Tensor, reference: Tensor) -> Tensor:
+def squared_distance(features: Tensor, reference: Tensor) -> Tensor:
+    """Squared L2 distance of rows, (B,)."""
     return (features - reference).square().sum(dim=-1)

@@ -4,15 +4,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from rvl_edge.offline.hardening.attacks.goals import Goal
 from rvl_edge.offline.hardening.domains import Domain
-from rvl_edge.offline.towers import Encoder
+from rvl_edge.offline.towers import Encoder, TextEncoder
+from rvl_edge.text import Tokenizer
+
+
+@dataclass(frozen=True, eq=False)
+class TextSide:
+    """The text half of a scene. `anchors` of the scene are made from it before training.
+
+    Attributes:
+        encoder: the tower; it is trained where the method says so (`TrainsText`), and frozen otherwise.
+        tokenizer: its tokenizer.
+        labels: K class names.
+        templates: prompts of the sense, {} is the label.
+    """
+
+    encoder: TextEncoder
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    templates: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +43,8 @@ class Scene:
         domain: where perturbations live.
         anchors: (K, D), unit norm: the frozen text embedding of each class.
         scale: multiplies cosines before a softmax.
+        text: what the anchors are made from.
+        dual: multipliers of the method's own, if it is a `Dual`.
     """
 
     student: Encoder
@@ -32,6 +52,8 @@ class Scene:
     domain: Domain
     anchors: Tensor
     scale: float
+    text: TextSide | None = None
+    dual: nn.Module | None = None
 
     def features(self, samples: Tensor) -> Tensor:
         """phi, not normalised, (B, D) float32."""
@@ -65,6 +87,31 @@ class Objective(Protocol):
 
     def terms(self, scene: Scene, batch: Batch, adversarial: Tensor) -> dict[str, Tensor]:
         """Weighted terms, scalars, of the outer minimisation; their sum is the loss."""
+
+
+@runtime_checkable
+class TrainsText(Protocol):
+    """An objective under which the text encoder learns as well; the trainer saves it beside the sense's."""
+
+    trains_text: bool
+
+
+@runtime_checkable
+class Dual(Protocol):
+    """An objective with multipliers, which climb while the encoder descends.
+
+    The trainer keeps the multipliers in `Scene.dual`, in its snapshots, and steps them with an AdamW of their
+    own after every `dual_every` steps of the encoder.
+    """
+
+    dual_lr: float
+    dual_every: int
+
+    def multipliers(self, dim: int) -> nn.Module:
+        """Fresh multipliers for features of `dim` numbers; randomness is torch's global generator."""
+
+    def ascent(self, scene: Scene, batch: Batch) -> Tensor:
+        """Scalar that the multipliers maximise."""
 
 
 def original_features(scene: Scene, samples: Tensor) -> Tensor:
