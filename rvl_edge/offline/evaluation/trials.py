@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,24 @@ import torch
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.camera_motion import MOTIONS, simulate_motion
 from rvl_edge.offline.datasets.samples import Samples
-from rvl_edge.preprocess import preprocess_audio, preprocess_image, preprocess_thermal, preprocess_video
+from rvl_edge.preprocess import (
+    preprocess_audio,
+    preprocess_depth,
+    preprocess_image,
+    preprocess_thermal,
+    preprocess_video,
+)
 from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
 from rvl_edge.types import FloatArray
 
 _CLIPS_AT_A_TIME = 256
 _CLIP_SEED = 0
+_LABEL_SETS: dict[type[PreprocessSpec], str] = {
+    ImageSpec: "objects",
+    ThermalSpec: "thermal-objects",
+    AudioSpec: "sounds",
+    VideoSpec: "moving-objects",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,30 +62,59 @@ class Trial:
     questions: tuple[Question, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Stimuli:
+    """Samples as a sensor gives them, and what is asked about them.
+
+    Attributes:
+        samples: N pictures, chips, sounds or clips (T, H, W, 3).
+        sample_rate: Hz, of sounds; 0 otherwise.
+        questions: each about all samples.
+    """
+
+    samples: Sequence[npt.NDArray[Any]]
+    sample_rate: int
+    questions: tuple[Question, ...]
+
+
 def make_trial(samples: Samples, spec: PreprocessSpec) -> Trial:
     """Prepare samples for the sense of `spec`; stills become simulated clips for video."""
-    data = samples.data
-    if isinstance(spec, ImageSpec):
-        inputs = _stack(lambda picture: preprocess_image(picture, spec), data)
-        return Trial(inputs, (Question("objects", samples.classes, samples.labels),))
-    if isinstance(spec, ThermalSpec):
-        inputs = _stack(lambda chip: preprocess_thermal(chip, spec), data)
-        return Trial(inputs, (Question("thermal-objects", samples.classes, samples.labels),))
-    if isinstance(spec, AudioSpec):
-        inputs = _stack(lambda clip: preprocess_audio(clip, spec, sample_rate=samples.sample_rate), data)
-        return Trial(inputs, (Question("sounds", samples.classes, samples.labels),))
+    stimuli = make_stimuli(samples, spec)
+    return Trial(prepare(stimuli.samples, stimuli.sample_rate, spec), stimuli.questions)
+
+
+def make_stimuli(samples: Samples, spec: PreprocessSpec) -> Stimuli:
+    """What the sensor of `spec` would give, with the questions of its sense.
+
+    Raises:
+        ConfigError: there is no labelled set of the sense.
+    """
     if isinstance(spec, DepthSpec):
         raise ConfigError("there is no labelled set of depth pictures", fix="evaluate the other senses")
-    motions = np.arange(len(samples)) % len(MOTIONS)
-    inputs = _stack(lambda clip: preprocess_video(clip, spec), _clips(samples, motions, spec))
-    objects = Question("moving-objects", samples.classes, samples.labels)
-    return Trial(inputs, (objects, Question("camera-motion", MOTIONS, motions)))
+    data: Sequence[npt.NDArray[Any]] = list(samples.data)
+    questions = [Question(_LABEL_SETS[type(spec)], samples.classes, samples.labels)]
+    if isinstance(spec, VideoSpec):
+        motions = np.arange(len(samples)) % len(MOTIONS)
+        data = list(_clips(samples, motions, spec))
+        questions.append(Question("camera-motion", MOTIONS, motions))
+    return Stimuli(data, samples.sample_rate, tuple(questions))
 
 
-def _stack(
-    preprocess: Callable[[npt.NDArray[Any]], FloatArray], data: Iterable[npt.NDArray[Any]]
-) -> FloatArray:
-    return np.stack([preprocess(sample) for sample in data])
+def prepare(samples: Iterable[npt.NDArray[Any]], sample_rate: int, spec: PreprocessSpec) -> FloatArray:
+    """What a sensor gave -> (N, ...) float32, as the encoder takes it."""
+    return np.stack([_preprocess(sample, sample_rate, spec) for sample in samples])
+
+
+def _preprocess(sample: npt.NDArray[Any], sample_rate: int, spec: PreprocessSpec) -> FloatArray:
+    if isinstance(spec, ImageSpec):
+        return preprocess_image(sample, spec)
+    if isinstance(spec, ThermalSpec):
+        return preprocess_thermal(sample, spec)
+    if isinstance(spec, AudioSpec):
+        return preprocess_audio(sample, spec, sample_rate=sample_rate)
+    if isinstance(spec, DepthSpec):
+        return preprocess_depth(sample, spec)
+    return preprocess_video(sample, spec)
 
 
 def _clips(

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The samples of an evaluation, from the sensor to the domain that attackers work in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rvl_edge.errors import ConfigError
+from rvl_edge.offline.datasets.loading import FOLDERS, load_part
+from rvl_edge.offline.datasets.samples import Part, Samples
+from rvl_edge.offline.evaluation.results import SampleSet
+from rvl_edge.offline.evaluation.trials import Question, Stimuli, make_stimuli, prepare
+from rvl_edge.offline.hardening.domains import FilterBank, Grey, Pixels, domain_of
+from rvl_edge.preprocess.spec import PreprocessSpec
+from rvl_edge.types import Modality
+
+_CHOICE_SEED = 0
+
+Alter = Callable[[npt.NDArray[Any], int], npt.NDArray[Any]]
+"""What a corruption makes of one sensor sample, given its place in the set."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """Labelled samples of one sense and one question about them.
+
+    Attributes:
+        modality: the sense.
+        spec: how the encoder's input is made.
+        domain: where perturbations live.
+        stimuli: as the sensor gives them.
+        question: what is asked.
+        described: the same for the result.
+    """
+
+    modality: Modality
+    spec: PreprocessSpec
+    domain: Pixels | Grey | FilterBank
+    stimuli: Stimuli
+    question: Question
+    described: SampleSet
+
+    def __len__(self) -> int:
+        return len(self.question.answers)
+
+    def batch(self, rows: slice, alter: Alter | None = None) -> tuple[Tensor, Tensor]:
+        """Some samples (B, ...) in [0, 1], in the domain, and their labels (B,) int64."""
+        places = range(*rows.indices(len(self)))
+        samples = [self.stimuli.samples[place] for place in places]
+        if alter is not None:
+            samples = [alter(sample, place) for sample, place in zip(samples, places, strict=True)]
+        inputs = prepare(samples, self.stimuli.sample_rate, self.spec)
+        return self.domain.samples(torch.from_numpy(inputs)), torch.from_numpy(self.question.answers[rows])
+
+
+def set_exam(
+    modality: Modality,
+    spec: PreprocessSpec,
+    data: Path,
+    *,
+    part: Part = Part.TEST,
+    count: int | None = None,
+    label_set: str | None = None,
+) -> Exam:
+    """Choose the samples, the same ones for every encoder of the sense.
+
+    Args:
+        modality: the sense.
+        spec: of the encoder under test.
+        data: folder of the labelled sets.
+        part: of the set.
+        count: how many samples, drawn once and for all; None is all.
+        label_set: which question; None is the sense's first.
+
+    Raises:
+        ConfigError: no such set or question.
+    """
+    samples = load_part(modality, data, part)
+    if count is not None and count < len(samples):
+        order = np.random.default_rng(_CHOICE_SEED).permutation(len(samples))
+        samples = samples.take(np.sort(order[:count]))
+    stimuli = make_stimuli(samples, spec)
+    known = {each.label_set: each for each in stimuli.questions}
+    if label_set is not None and label_set not in known:
+        raise ConfigError(f"{modality} is not asked that", got=label_set, expected=", ".join(known))
+    question = stimuli.questions[0] if label_set is None else known[label_set]
+    domain = domain_of(spec)
+    described = SampleSet(
+        name=FOLDERS[modality],
+        part=part.value,
+        count=len(samples),
+        sha256=_digest(samples),
+        simulated=modality is Modality.VIDEO,
+        label_set=question.label_set,
+        labels=question.labels,
+        domain=domain.name,
+    )
+    return Exam(modality, spec, domain, stimuli, question, described)
+
+
+def _digest(samples: Samples) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(samples.data).data)
+    digest.update(np.ascontiguousarray(samples.labels).data)
+    return digest.hexdigest()
