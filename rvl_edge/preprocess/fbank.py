@@ -33,7 +33,7 @@ def fbank(mono: FloatArray, spec: AudioSpec) -> FloatArray:
     """
     length, shift = frame_samples(spec)
     frames = np.lib.stride_tricks.sliding_window_view(mono, length)[::shift]
-    window, weights = _window(length), _weights(spec.sample_rate, length, spec.num_mel_bins)
+    window, weights = frame_window(length), _weights(spec.sample_rate, length, spec.num_mel_bins)
     padded = np.zeros((FRAMES_PER_BLOCK, len(weights)), np.float32)
     mel = np.empty((len(frames), spec.num_mel_bins), np.float32)
     for start in range(0, len(frames), FRAMES_PER_BLOCK):
@@ -58,7 +58,8 @@ def frame_samples(spec: AudioSpec) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-def _window(length: int) -> FloatArray:
+def frame_window(length: int) -> FloatArray:
+    """Hann window of a frame of `length` samples; read only."""
     return np.hanning(length).astype(np.float32)
 
 
@@ -68,14 +69,19 @@ def _weights(sample_rate: int, length: int, bins: int) -> FloatArray:
 
     The last, half the rate, adds to none.
     """
+    triangles = mel_triangles(sample_rate, length, bins)
+    packed = np.concatenate([triangles[:1], triangles[1:].repeat(2, axis=0), np.zeros((1, bins))])
+    return packed.astype(np.float32)
+
+
+def mel_triangles(sample_rate: int, length: int, bins: int) -> npt.NDArray[np.float64]:
+    """What the power at each frequency of a frame adds to each bin, (N/2, bins), half the rate left out."""
     size = 1 << (length - 1).bit_length()
     edges = np.linspace(_mel(LOWEST_HZ), _mel(sample_rate / 2), bins + 2)
     heard = _mel(np.arange(size // 2) * sample_rate / size)[:, None]
     rising = (heard - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - heard) / (edges[2:] - edges[1:-1])
-    triangles = np.maximum(np.minimum(rising, falling), 0)
-    packed = np.concatenate([triangles[:1], triangles[1:].repeat(2, axis=0), np.zeros((1, bins))])
-    return packed.astype(np.float32)
+    return np.maximum(np.minimum(rising, falling), 0)
 
 
 def _mel(hertz: npt.ArrayLike) -> npt.NDArray[np.float64]:

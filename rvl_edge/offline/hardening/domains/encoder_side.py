@@ -1,29 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an attacker may change: a sensor's samples scaled to [0, 1], and their way into the encoder.
-
-Perturbations live where the sensor's numbers are, before normalisation, so that an epsilon means the same for
-every encoder. `model_input` is differentiable and equal to what `rvl_edge.preprocess` does on the robot.
-"""
+"""Domains next to the encoder: its input, before normalisation, at its resolution."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
 from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, PictureSpec, PreprocessSpec, ThermalSpec, VideoSpec
-
-
-class Domain(Protocol):
-    """Where a perturbation lives."""
-
-    @property
-    def name(self) -> str:
-        """For reports, such as `pixels`."""
-
-    def model_input(self, samples: Tensor) -> Tensor:
-        """Map samples (B, ...) in [0, 1] to the encoder's input, with gradients."""
 
 
 @dataclass(frozen=True)
