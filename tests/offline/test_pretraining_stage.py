@@ -16,12 +16,12 @@ from rvl_edge.offline.datasets.labels import LabelSetFile
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.offline.pretraining.captions import Captions, make_captions
 from rvl_edge.offline.pretraining.image_feed import ImageFeed
-from rvl_edge.offline.training.journal import read_metrics
 from rvl_edge.offline.pretraining.recipe import StageRecipe
 from rvl_edge.offline.pretraining.stage import METRICS_NAME, SNAPSHOT_NAME, Report, Stage, train
 from rvl_edge.offline.pretraining.texts import LearnedText, LockedText
 from rvl_edge.offline.towers import Encoder, TextEncoder
 from rvl_edge.offline.towers.initialisation import initialise
+from rvl_edge.offline.training.journal import read_metrics
 from rvl_edge.types import Modality
 
 CLASSES = ("red", "green", "blue")
@@ -152,7 +152,8 @@ def test_training_binds_pictures_to_their_captions(tmp_path: Path) -> None:
 def test_a_snapshot_of_something_else_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is None:  # a snapshot of other modules
         torch.save(
-            {"step": 1, "identity": "", "module": randomised(TextEncoder(text_card())).state_dict()}, tmp_path / SNAPSHOT_NAME
+            {"step": 1, "identity": "", "module": randomised(TextEncoder(text_card())).state_dict()},
+            tmp_path / SNAPSHOT_NAME,
         )
     else:
         (tmp_path / SNAPSHOT_NAME).write_bytes(content)

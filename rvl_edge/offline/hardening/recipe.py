@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,9 +14,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from rvl_edge._validation import complaints
@@ -24,15 +27,19 @@ from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.objectives import OBJECTIVES
 from rvl_edge.offline.hardening.objectives.interface import Objective
 from rvl_edge.offline.hardening.threat import Norm, Threat
+from rvl_edge.offline.training.optimisation import OptimiserName
 from rvl_edge.types import Modality
+
+Precision = Literal["float32", "bfloat16"]
 
 
 def _fraction(value: Any) -> Any:
     """Read `4/255` as the field writes it, and 2.5/255."""
-    if not isinstance(value, str) or "/" not in value:
-        return value
-    top, bottom = value.split("/")
-    return float(top) / float(bottom)
+    top, slash, bottom = str(value).partition("/")
+    try:
+        return float(top) / float(bottom) if slash else value
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("write a number or a fraction such as 4/255") from None
 
 
 def _objective(value: Any) -> Any:
@@ -48,6 +55,7 @@ def _objective(value: Any) -> Any:
 
 Amount = Annotated[float, Field(gt=0, le=1), BeforeValidator(_fraction)]
 Positive = Annotated[int, Field(ge=1)]
+File = Annotated[Path, PlainSerializer(lambda path: path.name)]  # where a file lies changes no result
 
 
 class _Entry(BaseModel):
@@ -68,6 +76,47 @@ class AttackRecipe(_Entry):
         return Pgd(Threat(self.norm, self.eps), self.steps, self.step_size, self.momentum)
 
 
+class LoraRecipe(_Entry):
+    """Low-rank updates instead of all weights; merged into them at the end."""
+
+    rank: Positive = 8
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("q_proj", "k_proj", "v_proj", "out_proj")
+
+
+class FolderRecipe(_Entry):
+    """Pictures in subfolders named as the labels; paths are relative to --data.
+
+    Attributes:
+        train, validation: the folders.
+        mirror: turn every second picture left to right.
+    """
+
+    form: Literal["folder"]
+    train: str
+    validation: str
+    mirror: bool = False
+
+
+class ShardsRecipe(_Entry):
+    """WebDataset shards of pictures, `train-{0000..0041}.tar` or URLs, and a folder of validation pictures.
+
+    Attributes:
+        train: shards; a sample is KEY.jpg and KEY.cls, the number of its label in the label set.
+        validation: a folder as in `FolderRecipe`.
+        lanes: processes that may share a batch; each lane reads shards of its own.
+        held: samples a lane mixes at once.
+        mirror: turn every second picture left to right.
+    """
+
+    form: Literal["shards"]
+    train: str
+    validation: str
+    lanes: Positive = 8
+    held: Positive = 500
+    mirror: bool = False
+
+
 class StageRecipe(_Entry):
     """One method for some passes.
 
@@ -75,20 +124,44 @@ class StageRecipe(_Entry):
         objective: a method's name and settings.
         attack: what it is trained against.
         epochs: passes over the training part.
-        precision: of the encoder in training and in the attack.
-        average_decay: of the exponential moving average that becomes the result.
+        steps: optimiser steps, instead of `epochs`; needed where the set streams.
+        validate_every: steps between validations; a pass, if left out.
+        batch_size: samples a step, over all processes.
+        lr: peak learning rate.
+        warm_up: part of the steps in which the rate rises.
+        average_decay: of the exponential moving average that becomes the result; 0 for none.
+        largest_gradient: norm that gradients are scaled down to.
+        precision: of the encoder in the outer step.
+        attack_precision: of the encoder while it is attacked; `precision`, if left out.
     """
 
-    objective: Annotated[Objective, PlainValidator(_objective)]
+    objective: Annotated[
+        Objective, PlainValidator(_objective), PlainSerializer(lambda each: f"{each!r}", return_type=str)
+    ]
     attack: AttackRecipe
-    epochs: Positive
+    epochs: Positive | None = None
+    steps: Positive | None = None
+    validate_every: Positive | None = None
     batch_size: Positive = 128
-    optimiser: Literal["muon", "adamw"] = "muon"
+    optimiser: OptimiserName = "muon"
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.07
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    largest_gradient: Annotated[float, Field(gt=0)] | None = None
+    precision: Precision = "bfloat16"
+    attack_precision: Precision | None = None
+
+    @property
+    def name(self) -> str:
+        """The method's."""
+        return next(name for name, kind in OBJECTIVES.items() if isinstance(self.objective, kind))
+
+    @model_validator(mode="after")
+    def _one_length(self) -> StageRecipe:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps")
+        return self
 
 
 class HardenRecipe(_Entry):
@@ -98,34 +171,63 @@ class HardenRecipe(_Entry):
         seed: the one number that all randomness comes from.
         modality: the sense.
         checkpoint: the encoder to start from; it stays the reference of all stages.
-        text: the frozen text tower's checkpoint, with its tokenizer.json.
+        text: the text tower's checkpoint, with its tokenizer; frozen unless a method trains it.
         labels: folder of label sets and templates.
         label_set: whose labels become the anchors.
+        data: pictures of one's own; the sense's labelled set, if left out.
         include_validation: train on the validation part as well, once the numbers here are settled.
+        validation_samples: at most so many of the validation part are attacked after each pass.
+        lora: train low-rank updates instead of all weights.
         stages: each starts where the one before ended.
     """
 
     seed: int
     modality: Modality
-    checkpoint: Path
-    text: Path
-    labels: Path
+    checkpoint: File
+    text: File
+    labels: File
     label_set: str
+    data: Annotated[FolderRecipe | ShardsRecipe, Field(discriminator="form")] | None = None
     include_validation: bool = False
+    validation_samples: Positive = 500
+    lora: LoraRecipe | None = None
     stages: Annotated[tuple[StageRecipe, ...], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _fits(self) -> HardenRecipe:
+        if self.data is not None and self.include_validation:
+            raise ValueError("include_validation is for the labelled sets; name other folders instead")
+        if self.data is not None and self.modality is not Modality.IMAGE:
+            raise ValueError("data of one's own are pictures: modality image")
+        if self.lora is not None and any(each.optimiser != "adamw" for each in self.stages):
+            raise ValueError("low-rank updates are trained with optimiser: adamw")
+        return self
 
-def read_recipe(path: Path) -> HardenRecipe:
+    @property
+    def sha256(self) -> str:
+        """Of all that decides the result, but for the content of files."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def read_recipe(path: Path, arm: str | None = None) -> HardenRecipe:
     """Read a recipe; its paths come back absolute.
 
+    Instead of `stages` a file may hold several `arms`, a mapping of names to stages; `defaults` are what each
+    stage starts from.
+
+    Args:
+        path: the file.
+        arm: which of the arms.
+
     Raises:
-        ConfigError: no such file, no YAML, or fields that are unknown, missing or out of range.
+        ConfigError: no such file, no YAML, no such arm, or fields that are unknown, missing or out of range.
     """
     try:
-        recipe = HardenRecipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe = HardenRecipe.model_validate(_chosen(content, arm, path))
     except OSError as error:
         raise ConfigError(
-            "the recipe cannot be read", got=error, fix="give a recipe such as export/harden-tiny"
+            "the recipe cannot be read", got=error, fix="give one such as export/harden-tiny/image.yaml"
         ) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} is no YAML", got=error) from None
@@ -134,3 +236,20 @@ def read_recipe(path: Path) -> HardenRecipe:
     home = path.resolve().parent
     paths = {name: home / getattr(recipe, name) for name in ("checkpoint", "text", "labels")}
     return recipe.model_copy(update=paths)
+
+
+def _chosen(content: Any, arm: str | None, path: Path) -> Any:
+    """The content with the stages of one arm, filled up from the defaults."""
+    if not isinstance(content, dict):
+        return content
+    rest = {key: value for key, value in content.items() if key not in {"arms", "defaults"}}
+    arms, defaults = content.get("arms"), content.get("defaults") or {}
+    if isinstance(arms, dict):
+        if arm not in arms:
+            raise ConfigError(f"{path} has several arms", got=arm, expected=", ".join(arms), fix="give --arm")
+        rest["stages"] = arms[arm]
+    elif arm is not None:
+        raise ConfigError(f"{path} has no arms", got=arm, fix="leave --arm out")
+    if isinstance(defaults, dict) and isinstance(rest.get("stages"), list):
+        rest["stages"] = [{**defaults, **each} if isinstance(each, dict) else each for each in rest["stages"]]
+    return rest

@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.offline.pretraining.captions import Captions
 from rvl_edge.offline.pretraining.feeds import Batch
-from rvl_edge.preprocess.fbank import fbank
+from rvl_edge.offline.pretraining.sounds import SpedSounds
 from rvl_edge.preprocess.spec import AudioSpec
 
-_SPEEDS = np.geomspace(0.75, 1.33, 13)
+_SPEEDS = tuple(np.geomspace(0.75, 1.33, 13))
 _MASKED_FRAMES, _MASKED_BINS = 0.15, 0.15  # widest mask, as parts of the picture
 _MIXED = 0.5  # part of a batch that is mixed in pairs
 
@@ -30,13 +29,7 @@ class AudioFeed:
 
     def __init__(self, samples: Samples, spec: AudioSpec, captions: Captions) -> None:
         self.labels = samples.classes
-        banks = [
-            torch.from_numpy(fbank(soxr.resample(clip, spec.sample_rate * speed, spec.sample_rate), spec))
-            for clip in samples.data
-            for speed in _SPEEDS
-        ]
-        self._lengths = torch.tensor([len(bank) for bank in banks])
-        self._banks = torch.nn.utils.rnn.pad_sequence(banks, batch_first=True)
+        self._sounds = SpedSounds(samples, spec, _SPEEDS)
         self._shares = captions.shares(torch.from_numpy(samples.labels), samples.classes)
         self._spec = spec
 
@@ -45,7 +38,7 @@ class AudioFeed:
 
     def batch(self, index: Tensor) -> Batch:
         """See `Feed`."""
-        banks, shares = self._draw(index), self._shares[index]
+        banks, shares = self._sounds.draw(index), self._shares[index]
         other = torch.randperm(len(index))
         part = torch.where(
             torch.rand(len(index), 1) < _MIXED, torch.rand(len(index), 1), torch.ones(len(index), 1)
@@ -54,14 +47,6 @@ class AudioFeed:
         shares = part * shares + (1 - part) * shares[other]
         banks = _mask(_colour((banks - self._spec.mean) / self._spec.std))
         return Batch(banks.transpose(1, 2)[:, None].expand(-1, 3, -1, -1), (shares,))
-
-    def _draw(self, index: Tensor) -> Tensor:
-        """(B, frames, bins): each clip at one of the speeds, beginning anywhere and going round."""
-        row = index * len(_SPEEDS) + torch.randint(0, len(_SPEEDS), (len(index),))
-        length = self._lengths[row, None]
-        start = (torch.rand(len(index), 1) * length).long()
-        frames = (start + torch.arange(self._spec.target_length)) % length
-        return self._banks[row[:, None], frames]
 
 
 def _mix(first: Tensor, second: Tensor, part: Tensor) -> Tensor:

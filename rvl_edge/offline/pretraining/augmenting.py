@@ -53,5 +53,35 @@ def cut_out(pictures: Tensor, size: int) -> Tensor:
     return pictures.masked_fill((row[:, :, None] & column[:, None, :])[:, None], 0)
 
 
+def mirror(pictures: Tensor) -> Tensor:
+    """Mirror every second one of (B, C, H, W)."""
+    return torch.where(_half(pictures), pictures.flip(3), pictures)
+
+
+def turn(pictures: Tensor) -> Tensor:
+    """One of the eight symmetries of the square for each of (B, C, S, S)."""
+    for dims in ((2,), (3,)):
+        pictures = torch.where(_half(pictures), pictures.flip(dims), pictures)
+    return torch.where(_half(pictures), pictures.transpose(2, 3), pictures)
+
+
+def crop(pictures: Tensor, smallest: float) -> Tensor:
+    """A square of each of (B, C, S, S), of one size for the batch.
+
+    Args:
+        pictures: square ones.
+        smallest: side of the smallest square, as a part of S.
+    """
+    count, _, side, _ = pictures.shape
+    kept = int(side * (1 - (1 - smallest) * float(torch.rand(()))))
+    rows, columns = (torch.randint(0, side - kept + 1, (count, 1)) + torch.arange(kept) for _ in range(2))
+    cropped = pictures[torch.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return cropped.permute(0, 3, 1, 2)
+
+
+def _half(pictures: Tensor) -> Tensor:
+    return torch.rand(len(pictures), 1, 1, 1) < 0.5
+
+
 def _signed(count: int, channels: int) -> Tensor:
     return torch.rand(count, channels, 1, 1) * 2 - 1

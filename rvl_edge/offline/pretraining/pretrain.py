@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rvl_edge._files import write_atomic
 from rvl_edge.offline.pretraining.curves import draw_curves
-from rvl_edge.offline.training.journal import EpochMetrics, read_metrics
 from rvl_edge.offline.pretraining.preparing import TEXT, Preparation
 from rvl_edge.offline.pretraining.recipe import PretrainRecipe
 from rvl_edge.offline.pretraining.stage import METRICS_NAME, Report, train
 from rvl_edge.offline.towers import TextEncoder, save_checkpoint
+from rvl_edge.offline.training.journal import EpochMetrics, read_metrics
 from rvl_edge.types import Modality
 
 CURVES_NAME = "curves.png"

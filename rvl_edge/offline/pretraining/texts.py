@@ -74,6 +74,7 @@ class TextReader:
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts; returns (N, D) float32, rows of unit norm."""
         self._encoder.eval()
+        device = self._encoder.text_projection.weight.device
         ids = torch.from_numpy(self._tokenizer(texts)).split(512)
-        found = torch.cat([self._encoder.encode(part) for part in ids])
-        return np.asarray(found.numpy(), np.float32)
+        found = torch.cat([self._encoder.encode(part.to(device)) for part in ids])
+        return np.asarray(found.cpu().numpy(), np.float32)

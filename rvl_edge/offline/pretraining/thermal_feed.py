@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rvl_edge.offline.datasets.samples import Samples
-from rvl_edge.offline.pretraining.augmenting import cut_out, jitter
+from rvl_edge.offline.pretraining.augmenting import crop, cut_out, jitter, turn
 from rvl_edge.offline.pretraining.captions import Captions
 from rvl_edge.offline.pretraining.feeds import Batch, normalised
 from rvl_edge.preprocess.spec import ThermalSpec
@@ -37,9 +37,9 @@ class ThermalFeed:
 
     def batch(self, index: Tensor) -> Batch:
         """See `Feed`."""
-        chips = _turn(self._chips[index].float() / 255)
+        chips = turn(self._chips[index].float() / 255)
         chips = functional.interpolate(
-            _crop(chips),
+            crop(chips, _SMALLEST_CROP),
             (self._spec.size,) * 2,
             mode=self._spec.interpolation,
             antialias=self._spec.antialias,
@@ -48,23 +48,3 @@ class ThermalFeed:
         chips = chips + _NOISE * torch.rand(len(chips), 1, 1, 1) * torch.randn_like(chips)
         pixels = normalised(chips.expand(-1, 3, -1, -1), self._spec)
         return Batch(cut_out(pixels, size=self._spec.size // 4), (self._shares[index],))
-
-
-def _turn(chips: Tensor) -> Tensor:
-    """One of the eight symmetries of the square for each chip."""
-    for dims in ((2,), (3,)):
-        chips = torch.where(_half(chips), chips.flip(dims), chips)
-    return torch.where(_half(chips), chips.transpose(2, 3), chips)
-
-
-def _half(chips: Tensor) -> Tensor:
-    return torch.rand(len(chips), 1, 1, 1) < 0.5
-
-
-def _crop(chips: Tensor) -> Tensor:
-    """A square of each chip, of one size for the batch."""
-    count, _, side, _ = chips.shape
-    kept = int(side * (1 - (1 - _SMALLEST_CROP) * float(torch.rand(()))))
-    rows, columns = (torch.randint(0, side - kept + 1, (count, 1)) + torch.arange(kept) for _ in range(2))
-    cropped = chips[torch.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
-    return cropped.permute(0, 3, 1, 2)

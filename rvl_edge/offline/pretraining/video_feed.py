@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rvl_edge.offline.datasets.camera_motion import MOTIONS, simulate_motion
 from rvl_edge.offline.datasets.samples import Samples
-from rvl_edge.offline.pretraining.augmenting import jitter
+from rvl_edge.offline.pretraining.augmenting import jitter, mirror
 from rvl_edge.offline.pretraining.captions import Captions
 from rvl_edge.offline.pretraining.feeds import Batch, normalised
 from rvl_edge.preprocess.spec import VideoSpec
@@ -35,8 +35,7 @@ class VideoFeed:
 
     def batch(self, index: Tensor) -> Batch:
         """See `Feed`."""
-        stills = self._stills[index].float() / 255
-        stills = torch.where(torch.rand(len(stills), 1, 1, 1) < 0.5, stills.flip(3), stills)
+        stills = mirror(self._stills[index].float() / 255)
         motions = torch.randint(0, len(MOTIONS), (len(stills),))
         clips = simulate_motion(
             jitter(stills, gain=0.2, offset=0.1), motions, frames=self._spec.num_frames, size=self._spec.size

@@ -21,7 +21,7 @@ class EpochMetrics:
         loss: mean of the pass.
         accuracy: of the averaged weights on the validation part, zero-shot through text, one a question.
         samples_per_second: rate of training.
-        seconds: wall time of the pass.
+        seconds: wall time of the pass, without validation.
         terms: mean of each term of the loss, where it has several.
     """
 

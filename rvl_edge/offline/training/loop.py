@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,7 +96,13 @@ def train(learner: Learner, plan: Plan, folder: Path, processes: Processes, repo
     module = learner.module
     optimiser = Optimiser(module, plan.lr, plan.weight_decay, plan.optimiser)
     average, tally = Average(module, plan.average_decay), _Tally()
-    parts = {"module": module, "average": average, "optimiser": optimiser, "tally": tally, **learner.parts}
+    parts: dict[str, Stateful] = {
+        "module": module,
+        "average": average,
+        "optimiser": optimiser,
+        "tally": tally,
+        **learner.parts,
+    }
     begin = load_snapshot(folder / SNAPSHOT_NAME, plan.identity, parts)
     board = Board(folder / BOARD_NAME, begin) if plan.board and processes.first else None
     for step in range(begin, plan.steps):
@@ -117,11 +123,11 @@ def train(learner: Learner, plan: Plan, folder: Path, processes: Processes, repo
             curves = {f"loss/{name}": value for name, value in values.items()}
             board.add(done, {**curves, "gradient": float(norm), "lr": rate * plan.lr, "samples/s": speed})
         if last:
+            metrics = tally.metrics(-(-done // plan.steps_per_epoch), plan.batch_size)
             with average.applied(module):
                 accuracy = learner.validate()
             if processes.first:
-                epoch = -(-done // plan.steps_per_epoch)
-                append_metrics(folder / METRICS_NAME, tally.metrics(epoch, accuracy, plan.batch_size))
+                append_metrics(folder / METRICS_NAME, replace(metrics, accuracy=accuracy))
             if board is not None:
                 board.add(done, {f"validation/{name}": value for name, value in accuracy.items()})
             tally.clear()
@@ -165,11 +171,11 @@ class _Tally:
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
 
-    def metrics(self, epoch: int, accuracy: dict[str, float], batch_size: int) -> EpochMetrics:
+    def metrics(self, epoch: int, batch_size: int) -> EpochMetrics:
         terms = {name: total / self.count for name, total in self._sums.items()}
         seconds = self.seconds
         speed = self.count * batch_size / seconds
-        return EpochMetrics(epoch, sum(terms.values()), accuracy, speed, seconds, terms)
+        return EpochMetrics(epoch, sum(terms.values()), {}, speed, seconds, terms)
 
     def state_dict(self) -> dict[str, Any]:
         return {"sums": dict(self._sums), "count": self.count, "seconds": self.seconds}

@@ -40,9 +40,14 @@ class Processes:
         return int(self._accelerator.num_processes)
 
     @property
+    def index(self) -> int:
+        """This one's place among them."""
+        return int(self._accelerator.process_index)
+
+    @property
     def first(self) -> bool:
         """Whether this one writes the files."""
-        return bool(self._accelerator.is_main_process)
+        return self.index == 0
 
     def share(self, rows: int) -> slice:
         """The rows of a batch that are this process's.
@@ -55,7 +60,7 @@ class Processes:
                 "the batch cannot be shared out evenly", got=rows, expected=f"a multiple of {self.count}"
             )
         each = rows // self.count
-        start = each * int(self._accelerator.process_index)
+        start = each * self.index
         return slice(start, start + each)
 
     def synchronised(self, module: nn.Module) -> Callable[..., Any]:

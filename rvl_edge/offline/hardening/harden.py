@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recipe's stages one after the other, and the checkpoint that they end in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rvl_edge.offline.hardening.lora import merge_lora
+from rvl_edge.offline.hardening.objectives.interface import Scene, TrainsText
+from rvl_edge.offline.hardening.preparing import open_material
+from rvl_edge.offline.hardening.provenance import write_provenance
+from rvl_edge.offline.hardening.recipe import HardenRecipe
+from rvl_edge.offline.hardening.scene import make_scene
+from rvl_edge.offline.hardening.training import Stage, train
+from rvl_edge.offline.hardening.validating import validator
+from rvl_edge.offline.towers import read_tokenizer, save_checkpoint
+from rvl_edge.offline.training.journal import EpochMetrics, read_metrics
+from rvl_edge.offline.training.loop import METRICS_NAME, Report
+from rvl_edge.offline.training.processes import Processes
+
+TEXT = "text"
+
+
+def harden(
+    recipe: HardenRecipe,
+    *,
+    data: Path,
+    run: Path,
+    output: Path,
+    report: Callable[[str], Report],
+    processes: Processes,
+    board: bool = False,
+) -> list[EpochMetrics]:
+    """Train all stages of a recipe and write the hardened encoder.
+
+    A run that was cut off goes on where it was when it is started again with the same run folder.
+
+    Args:
+        recipe: what to train.
+        data: folder of the sets.
+        run: folder for snapshots and metrics, one a stage.
+        output: folder for the checkpoint named as the sense, and for `text` where a method trained it.
+        report: called once a stage with its name, returns what is called each step.
+        processes: among which this is one; all call this function.
+        board: write TensorBoard's event files as well.
+
+    Returns:
+        Metrics of all stages.
+
+    Raises:
+        ConfigError: a recipe or set that cannot be used, or a training whose numbers became infinite.
+        CheckpointError: a snapshot or checkpoint of something else, or one that cannot be written.
+    """
+    scene, seed = make_scene(recipe, processes.device), recipe.seed * 1_009
+    material = open_material(recipe, data, scene)
+    metrics: list[EpochMetrics] = []
+    for number, each in enumerate(recipe.stages):
+        folder = run / f"{number + 1}"
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Stage(
+            recipe=each,
+            identity=f"{recipe.sha256} stage {number + 1}",
+            seed=seed + number,
+            scene=scene,
+            source=material.source(each, seed + number),
+            validate=validator(material.validation, each, processes),
+        )
+        train(stage, folder, processes, report(f"{number + 1}. {each.name}"), board=board)
+        processes.wait()
+        metrics += read_metrics(folder / METRICS_NAME)
+    if processes.first:
+        _save(recipe, scene, output)
+        write_provenance(output / recipe.modality.value, recipe, material.files, metrics, processes)
+    processes.wait()
+    return metrics
+
+
+def _save(recipe: HardenRecipe, scene: Scene, output: Path) -> None:
+    if recipe.lora is not None:
+        merge_lora(scene.student)
+    output.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(scene.student, output / recipe.modality.value)
+    if any(isinstance(each.objective, TrainsText) and each.objective.trains_text for each in recipe.stages):
+        assert scene.text is not None  # `make_scene` gives one
+        save_checkpoint(scene.text.encoder, output / TEXT, tokenizer=read_tokenizer(recipe.text))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training and validation samples of a recipe, in the scene's domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from rvl_edge.errors import ConfigError
+from rvl_edge.offline.datasets.loading import FOLDERS, load_part
+from rvl_edge.offline.datasets.samples import Part, joined
+from rvl_edge.offline.evaluation.trials import make_trial
+from rvl_edge.offline.hardening.domains import domain_of
+from rvl_edge.offline.hardening.objectives.interface import Scene
+from rvl_edge.offline.hardening.recipe import FolderRecipe, HardenRecipe, ShardsRecipe, StageRecipe
+from rvl_edge.offline.hardening.sources.ahead import Ahead
+from rvl_edge.offline.hardening.sources.decoding import Decoder, Encoded
+from rvl_edge.offline.hardening.sources.folders import FolderSource, PictureFolder
+from rvl_edge.offline.hardening.sources.shards import ShardSource, expand
+from rvl_edge.offline.hardening.sources.source import Labelled, Source
+from rvl_edge.offline.hardening.sources.stored import Stored, drawer
+from rvl_edge.preprocess.spec import ImageSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a recipe trains on.
+
+    Attributes:
+        source: makes the source of a stage from its recipe and seed.
+        validation: samples that tell how far the training is.
+        files: what was read, for the provenance: a set's files, or a pattern of them.
+    """
+
+    source: Callable[[StageRecipe, int], Source]
+    validation: Labelled
+    files: tuple[Path, ...]
+
+
+def open_material(recipe: HardenRecipe, data: Path, scene: Scene) -> Material:
+    """Read the labelled set of the sense, or list the recipe's own pictures.
+
+    Raises:
+        ConfigError: a set that is not there, broken, or of other labels than the recipe's label set.
+    """
+    assert scene.text is not None  # `make_scene` gives one
+    labels = scene.text.labels
+    if recipe.data is None:
+        return _labelled_set(recipe, data, scene, labels)
+    spec = scene.student.card.preprocess
+    assert isinstance(spec, ImageSpec)  # own data are pictures, as the recipe was checked for
+    folder = PictureFolder.at(data / recipe.data.validation, labels).take(recipe.validation_samples)
+    validation = Labelled(
+        Decoder(spec)([Encoded(str(path), path.read_bytes()) for path in folder.paths]), folder.labels
+    )
+    if isinstance(recipe.data, FolderRecipe):
+        return _pictures(recipe.data, data, spec, labels, validation)
+    return _shards(recipe.data, data, spec, labels, validation)
+
+
+def _labelled_set(recipe: HardenRecipe, data: Path, scene: Scene, labels: tuple[str, ...]) -> Material:
+    modality, spec = recipe.modality, scene.student.card.preprocess
+    if modality not in FOLDERS:
+        raise ConfigError(f"there is no labelled set of {modality}", fix="harden the other senses")
+    training = load_part(modality, data, Part.TRAIN)
+    validation = load_part(modality, data, Part.VALIDATION)
+    if training.classes != labels:
+        raise ConfigError(
+            "the label set is not the labelled set's",
+            got=f"{recipe.label_set}: {', '.join(labels)}",
+            expected=", ".join(training.classes),
+        )
+    chosen = validation.take(slice(recipe.validation_samples))
+    inputs = torch.from_numpy(make_trial(chosen, spec).inputs)
+    if recipe.include_validation:
+        training = joined(training, validation)
+    draw = drawer(training, spec)
+    truth = torch.from_numpy(training.labels)
+    return Material(
+        source=lambda stage, seed: Stored(draw, truth, stage.batch_size, seed),
+        validation=Labelled(domain_of(spec).samples(inputs), torch.from_numpy(chosen.labels)),
+        files=tuple(sorted(path for path in (data / FOLDERS[modality]).iterdir() if path.is_file())),
+    )
+
+
+def _pictures(
+    recipe: FolderRecipe, data: Path, spec: ImageSpec, labels: tuple[str, ...], validation: Labelled
+) -> Material:
+    folder = PictureFolder.at(data / recipe.train, labels)
+    return Material(
+        source=lambda stage, seed: Ahead(
+            FolderSource(folder, spec, batch_size=stage.batch_size, seed=seed, mirror=recipe.mirror)
+        ),
+        validation=validation,
+        files=folder.paths,
+    )
+
+
+def _shards(
+    recipe: ShardsRecipe, data: Path, spec: ImageSpec, labels: tuple[str, ...], validation: Labelled
+) -> Material:
+    shards = expand(recipe.train, data)
+
+    def source(stage: StageRecipe, seed: int) -> Source:
+        return Ahead(
+            ShardSource(shards, spec, len(labels), batch_size=stage.batch_size, seed=seed, recipe=recipe)
+        )
+
+    return Material(source, validation, tuple(Path(each) for each in shards if "://" not in each))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a hardened checkpoint was made from, and with what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from rvl_edge._files import write_atomic
+from rvl_edge.bundle.files import hash_file
+from rvl_edge.offline.hardening.recipe import HardenRecipe
+from rvl_edge.offline.towers.weights import find_weights
+from rvl_edge.offline.training.journal import EpochMetrics
+from rvl_edge.offline.training.processes import Processes
+
+PROVENANCE_NAME = "hardening.json"
+_MOST_HASHED = 64
+
+
+def write_provenance(
+    folder: Path,
+    recipe: HardenRecipe,
+    files: Sequence[Path],
+    metrics: Sequence[EpochMetrics],
+    processes: Processes,
+) -> None:
+    """Write `hardening.json` into the folder of a checkpoint.
+
+    Args:
+        folder: the checkpoint.
+        recipe: what was trained, written out with all its defaults.
+        files: training data; of more than a few, names and sizes are hashed instead of their content.
+        metrics: of all stages.
+        processes: that trained it.
+    """
+    seconds = sum(each.seconds for each in metrics)
+    drawn = sum(each.seconds * each.samples_per_second for each in metrics)
+    document = {
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe sha256": recipe.sha256,
+        "seed": recipe.seed,
+        "checkpoint sha256": _hashes(find_weights(recipe.checkpoint)),
+        "text sha256": _hashes(find_weights(recipe.text)),
+        "data sha256": _hashes(files) if len(files) <= _MOST_HASHED else {"names and sizes": _listing(files)},
+        "torch": torch.__version__,
+        "device": _device(processes.device),
+        "processes": processes.count,
+        "training seconds": round(seconds, 1),
+        "samples per second": round(drawn / seconds, 1) if seconds else None,
+        "validation": metrics[-1].accuracy if metrics else {},
+    }
+    write_atomic(folder / PROVENANCE_NAME, (json.dumps(document, indent=2) + "\n").encode())
+
+
+def _hashes(paths: Iterable[Path]) -> dict[str, str]:
+    found = {}
+    for path in paths:
+        with path.open("rb") as file:
+            found[path.name] = hash_file(file)
+    return found
+
+
+def _listing(paths: Sequence[Path]) -> str:
+    lines = [f"{path.parent.name}/{path.name} {path.stat().st_size}\n" for path in paths]
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _device(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
