@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rvl_edge._products import product
 from rvl_edge.preprocess.spec import PictureSpec
 from rvl_edge.types import FloatArray
 
@@ -65,7 +66,7 @@ def resample_centre(picture: npt.NDArray[np.generic], spec: PictureSpec) -> Floa
     for row in rows:
         count, depth = row.weights.shape
         source[:depth] = picture[row.taps]
-        np.matmul(row.weights, source[:depth].reshape(depth, -1), out=mixed[:count].reshape(count, -1))
+        product(row.weights, source[:depth].reshape(depth, -1), mixed[:count].reshape(count, -1))
         cv2.split(mixed[:count], [plane[:count] for plane in planes])
         for column in columns:
             taps = slice(column.taps.start - left, column.taps.stop - left)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from rvl_edge._products import product
 from rvl_edge.types import FloatArray
 
 ZERO_CROSSINGS = 6  # of the sinc on either side, under a Hann window
@@ -46,7 +47,7 @@ def resample_sound(mono: FloatArray, rate: float, wanted: int) -> FloatArray:
     padded = np.zeros(periods * period + 2 * reach, np.float32)
     padded[reach : reach + len(mono)] = mono
     windows = np.lib.stride_tricks.sliding_window_view(padded, len(weights))[::period]
-    resampled: FloatArray = (np.ascontiguousarray(windows) @ weights).ravel()
+    resampled = product(np.ascontiguousarray(windows), weights).ravel()
     return resampled[: -(-len(mono) * phases // period)]
 
 

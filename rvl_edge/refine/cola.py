@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rvl_edge._products import product
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
 from rvl_edge.refine.subspace import TextSubspace, text_subspace
 from rvl_edge.refine.transport import Sinkhorn, Transport
@@ -149,9 +150,9 @@ class Cola:
         work = self._workspace
         if work is None or len(work.products) != count:
             work = self._workspace = _Workspace.of(classes, count, prompts, self.settings)
-        np.matmul(x, self._texts.T, out=work.products)
+        product(x, self._texts.T, work.products)
         products = work.products.reshape(count, classes, prompts)
-        logits = (x @ self._means.T) * self._logit_scale
+        logits = product(x, self._means.T) * self._logit_scale
         a = view_weights(logits, self.settings.weight_temperature)
         b = text_weights(logits[0], products[0] * self._logit_scale, self.settings.weight_temperature)
         scale = -1 / np.maximum(np.linalg.norm(x, axis=1), _TINY)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rvl_edge._products import product
 from rvl_edge.errors import ConfigError
 from rvl_edge.text.prompts import checked_labels, checked_templates, prompts
 from rvl_edge.types import FloatArray, Label
@@ -45,7 +46,7 @@ class Anchors:
             embedding: (D,) float32, unit norm.
             logit_scale: inverse temperature of the softmax.
         """
-        return self.rank_scores(self.matrix @ embedding, logit_scale)
+        return self.rank_scores(product(self.matrix, embedding[:, None])[:, 0], logit_scale)
 
     def rank_scores(self, scores: FloatArray, logit_scale: float) -> tuple[Label, ...]:
         """Labels by falling probability, softmax(logit_scale * score); `scores` is (K,)."""
