@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rvl_edge._products import product
 from rvl_edge.preprocess.spec import AudioSpec
 from rvl_edge.types import FloatArray
 
@@ -46,7 +47,7 @@ def fbank(mono: FloatArray, spec: AudioSpec) -> FloatArray:
         emphasised *= window
         spectrum = cv2.dft(padded[:count], flags=cv2.DFT_ROWS)
         np.square(spectrum, out=spectrum)
-        np.matmul(spectrum, weights, out=mel[start : start + count])
+        product(spectrum, weights, mel[start : start + count])
     np.maximum(mel, np.finfo(np.float32).eps, out=mel)
     return np.log(mel, out=mel)
 
