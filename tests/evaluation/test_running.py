@@ -12,14 +12,19 @@ from linear_exam import linear_run
 
 from rvl_edge.offline.evaluation.arms import Effort
 from rvl_edge.offline.evaluation.asking import CLEAN, Arm, attack_arm
+from rvl_edge.offline.evaluation.budgets import Ball
 from rvl_edge.offline.evaluation.results import Evaluation, read_evaluation, write_evaluation
 from rvl_edge.offline.evaluation.running import Run, Share
 from rvl_edge.offline.hardening.threat import Norm
 
+EPS = 8 / 255
 EFFORT = Effort(steps=20)
 ARMS = (
     CLEAN,
-    *(attack_arm(name, Norm.LINF, 0.03, EFFORT) for name in ("fgsm", "pgd", "cw", "apgd-ce", "apgd-ce+t")),
+    *(
+        attack_arm(name, Ball(Norm.LINF, EPS), EFFORT)
+        for name in ("fgsm", "pgd", "cw", "apgd-ce", "apgd-ce+t")
+    ),
 )
 
 
@@ -54,12 +59,12 @@ def test_every_arm_finds_what_a_linear_encoder_withstands(case: Problem, tmp_pat
     assert (found.right(clean) == (distance > 0)).all()
     for each in found.outcomes[1:]:
         right = found.right(each)
-        assert right[distance > 0.03].all()  # no attack leaves its ball
+        assert right[distance > EPS].all()  # no attack leaves its ball
         assert not right[distance == 0].any()
-        assert right[(distance > 0) & (distance < 0.025)].mean() < 0.2, each.condition.name
-    standard = found.find("apgd-ce+t", 0.03)
+        assert right[(distance > 0) & (distance < 0.8 * EPS)].mean() < 0.2, each.condition.name
+    standard = found.find("apgd-ce+t 8/255")
     assert standard is not None
-    assert (found.right(standard) == (distance > 0.03)).mean() > 0.97
+    assert (found.right(standard) == (distance > EPS)).mean() > 0.97
 
 
 def test_a_file_read_back_says_the_same(case: Problem, tmp_path: Path) -> None:
@@ -125,7 +130,7 @@ def test_corruptions_meet_the_sensors_samples(case: Problem, tmp_path: Path) -> 
         CLEAN.condition.model_copy(update={"kind": "corruption", "name": "black", "severity": 2}), None, black
     )
     found = _whole(linear_run(case, (CLEAN, arm), tmp_path))
-    outcome = found.find("black", severity=2)
+    outcome = found.find("black 2")
     assert outcome is not None
     assert places == list(range(60))
     assert len(set(outcome.answers.tolist())) == 1

@@ -129,12 +129,17 @@ ARMS: dict[str, Callable[[Threat, Effort], Attack]] = {
     "square": square,
     "transfer": transfer,
 }
-BLACK_BOXES = frozenset({"square", "transfer"})
+TRANSFER = "transfer"
+ATTACKERS = {
+    **dict.fromkeys(ARMS, "weights, anchors and the truth"),
+    "square": "the answers to its questions and the truth",
+    TRANSFER: "another encoder, anchors and the truth",
+}
 
 
 def describe(attack: Any) -> dict[str, Any]:
     """Every setting of an attack but its threat, which is its condition's."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"attack": type(attack).__name__}
     for field in dataclasses.fields(attack):
         value = getattr(attack, field.name)
         if isinstance(value, Threat):

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rvl_edge.errors import BadOutput
-from rvl_edge.offline.evaluation.arms import ARMS, BLACK_BOXES, Attack, Effort, describe
+from rvl_edge.errors import BadOutput, ConfigError
+from rvl_edge.offline.evaluation.arms import ARMS, ATTACKERS, TRANSFER, Attack, Effort, describe
+from rvl_edge.offline.evaluation.budgets import Budget
 from rvl_edge.offline.evaluation.exam import Alter
 from rvl_edge.offline.evaluation.results import Condition
+from rvl_edge.offline.evaluation.subjects import Judge
 from rvl_edge.offline.hardening.attacks.goals import Logits
-from rvl_edge.offline.hardening.threat import Norm, Threat
+from rvl_edge.offline.hardening.threat import Threat
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +25,13 @@ class Strike:
     """An attack at one strength.
 
     Attributes:
-        threat: what it may change; whatever it returns is projected into this.
-        attack: the attack.
+        budget: what it may change; whatever it returns is projected into this.
+        attack: makes the attack of a threat.
         crafted_on: whom it attacks; None is whoever is asked.
     """
 
-    threat: Threat
-    attack: Attack
+    budget: Budget
+    attack: Callable[[Threat], Attack]
     crafted_on: Logits | None = None
 
 
@@ -59,32 +62,39 @@ class Answers:
 CLEAN = Arm(Condition(kind="clean", name="clean"))
 
 
-def attack_arm(
-    name: str, norm: Norm, eps: float, effort: Effort, surrogate: tuple[str, Logits] | None = None
-) -> Arm:
+def attack_arm(name: str, budget: Budget, effort: Effort, surrogate: Judge | None = None) -> Arm:
     """An arm of `ARMS` at one strength.
 
     Args:
         name: of the arm.
-        norm: of the perturbation.
-        eps: its radius, in units of the domain's full scale.
+        budget: what it may spend.
         effort: how long to try.
-        surrogate: name and logits of another encoder, on which `transfer` is crafted.
+        surrogate: another encoder, on which `transfer` is crafted.
+
+    Raises:
+        ConfigError: `transfer` without an encoder to craft on, or an attack that does not know the budget.
     """
-    threat = Threat(norm, eps)
-    attack = ARMS[name](threat, effort)
-    attacker = "the answers" if name in BLACK_BOXES else "weights, anchors and the truth"
-    if name == "transfer" and surrogate is not None:
-        attacker = f"another encoder, {surrogate[0]}, and the truth"
+    if name == TRANSFER and surrogate is None:
+        raise ConfigError("a transfer attack is crafted on another encoder", fix="name it by --surrogate")
+
+    def build(threat: Threat) -> Attack:
+        return ARMS[name](threat, effort)
+
+    settings = describe(build(budget.threat(torch.zeros(1, 1))))
+    crafted_on = None
+    if name == TRANSFER and surrogate is not None:
+        crafted_on = surrogate.logits
+        settings |= {"crafted_on": surrogate.subject.name, "crafted_on_sha256": surrogate.subject.sha256}
     condition = Condition(
         kind="attack",
         name=name,
-        norm=norm.value,
-        eps=eps,
-        settings={"attack": type(attack).__name__, **describe(attack)},
-        attacker=attacker,
+        norm=budget.norm,
+        eps=budget.eps,
+        snr_db=budget.snr_db,
+        settings=settings,
+        attacker=ATTACKERS[name],
     )
-    return Arm(condition, Strike(threat, attack, surrogate[1] if surrogate and name == "transfer" else None))
+    return Arm(condition, Strike(budget, build, crafted_on))
 
 
 def ask(judge: Logits, strike: Strike | None, samples: Tensor, labels: Tensor, seed: int) -> Answers:
@@ -114,8 +124,9 @@ def ask(judge: Logits, strike: Strike | None, samples: Tensor, labels: Tensor, s
 def perturb(judge: Logits, strike: Strike, samples: Tensor, labels: Tensor, seed: int) -> Tensor:
     """Samples under attack, within its threat whatever the attack is."""
     generator = torch.Generator(samples.device).manual_seed(seed)
-    found = strike.attack(strike.crafted_on or judge, samples, labels, generator)
-    return strike.threat.project(found.detach(), samples)
+    threat = strike.budget.threat(samples)
+    found = strike.attack(threat)(strike.crafted_on or judge, samples, labels, generator)
+    return threat.project(found.detach(), samples)
 
 
 def _checked(logits: Tensor) -> Tensor:

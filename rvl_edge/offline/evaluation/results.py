@@ -16,6 +16,7 @@ from rvl_edge._validation import complaints
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.evaluation.packing import ClassColumn, RealColumn
 from rvl_edge.offline.evaluation.wilson import Proportion, proportion
+from rvl_edge.offline.hardening.threat import Norm
 from rvl_edge.types import Modality
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -36,6 +37,7 @@ class Condition(_Entry):
         name: `clean`, an attack arm's or a corruption's.
         norm: of an attack's perturbation.
         eps: its radius, in units of the domain's full scale.
+        snr_db: the radius of each sound's own, as a signal-to-noise ratio in decibels.
         severity: 1 to 5, of a corruption.
         settings: every further number of an attack.
         attacker: what an attacker saw.
@@ -43,8 +45,9 @@ class Condition(_Entry):
 
     kind: Literal["clean", "attack", "corruption"]
     name: Name
-    norm: Literal["linf", "l2"] | None = None
+    norm: Norm | None = None
     eps: Annotated[float, Field(gt=0)] | None = None
+    snr_db: float | None = None
     severity: Annotated[int, Field(ge=1, le=5)] | None = None
     settings: dict[str, JsonValue] = {}
     attacker: str | None = None
@@ -52,8 +55,12 @@ class Condition(_Entry):
     @property
     def title(self) -> str:
         """Such as `pgd 4/255` or `fog 3`."""
-        strength = "" if self.eps is None else f" {self.eps * 255:g}/255"
-        return f"{self.name}{strength}" if self.severity is None else f"{self.name} {self.severity}"
+        strengths = (
+            None if self.eps is None else f"{self.eps * 255:g}/255",
+            None if self.snr_db is None else f"{self.snr_db:g} dB",
+            None if self.severity is None else str(self.severity),
+        )
+        return " ".join([self.name, *(each for each in strengths if each is not None)])
 
 
 class Outcome(_Entry):
@@ -184,14 +191,9 @@ class Evaluation(_Entry):
         """Which samples were answered right under each of several conditions, (N,)."""
         return np.asarray(np.logical_and.reduce([self.right(each) for each in outcomes]))
 
-    def find(self, name: str, eps: float | None = None, severity: int | None = None) -> Outcome | None:
-        """The outcome of a condition, if it was run; `eps` is met to a thousandth of 1/255."""
-        for each in self.outcomes:
-            condition = each.condition
-            near = (condition.eps is None) == (eps is None) and abs((condition.eps or 0) - (eps or 0)) < 4e-6
-            if condition.name == name and near and condition.severity == severity:
-                return each
-        return None
+    def find(self, title: str) -> Outcome | None:
+        """The outcome of the condition with this title, if it was run."""
+        return next((each for each in self.outcomes if each.condition.title == title), None)
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:
