@@ -137,7 +137,7 @@ def test_the_filter_bank_is_the_robots_at_every_loudness() -> None:
         found = fbank(torch.from_numpy(mono)[None], AUDIO)[0].numpy()
         floor = np.log(np.finfo(np.float32).eps)
         heard = expected > floor + 1
-        assert heard.mean() > 0.1
+        assert heard.mean() > 0.05
         np.testing.assert_allclose(found[heard], expected[heard], atol=1e-3, rtol=0)
         assert found.min() >= floor - 1e-5
 
