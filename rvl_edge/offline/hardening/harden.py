@@ -71,7 +71,14 @@ def harden(
         metrics += read_metrics(folder / METRICS_NAME)
     if processes.first:
         _save(recipe, scene, output)
-        write_provenance(output / recipe.modality.value, recipe, material.files, metrics, processes)
+        write_provenance(
+            output / recipe.modality.value,
+            recipe,
+            files=material.files,
+            home=data,
+            metrics=metrics,
+            processes=processes,
+        )
     processes.wait()
     return metrics
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -25,7 +26,9 @@ _MOST_HASHED = 64
 def write_provenance(
     folder: Path,
     recipe: HardenRecipe,
+    *,
     files: Sequence[Path],
+    home: Path,
     metrics: Sequence[EpochMetrics],
     processes: Processes,
 ) -> None:
@@ -35,6 +38,7 @@ def write_provenance(
         folder: the checkpoint.
         recipe: what was trained, written out with all its defaults.
         files: training data; of more than a few, names and sizes are hashed instead of their content.
+        home: folder that the files are named relative to.
         metrics: of all stages.
         processes: that trained it.
     """
@@ -44,9 +48,9 @@ def write_provenance(
         "recipe": recipe.model_dump(mode="json"),
         "recipe sha256": recipe.sha256,
         "seed": recipe.seed,
-        "checkpoint sha256": _hashes(find_weights(recipe.checkpoint)),
-        "text sha256": _hashes(find_weights(recipe.text)),
-        "data sha256": _hashes(files) if len(files) <= _MOST_HASHED else {"names and sizes": _listing(files)},
+        "checkpoint sha256": {path.name: _hash(path) for path in find_weights(recipe.checkpoint)},
+        "text sha256": {path.name: _hash(path) for path in find_weights(recipe.text)},
+        "data sha256": _data(files, home),
         "torch": torch.__version__,
         "device": _device(processes.device),
         "processes": processes.count,
@@ -57,17 +61,17 @@ def write_provenance(
     write_atomic(folder / PROVENANCE_NAME, (json.dumps(document, indent=2) + "\n").encode())
 
 
-def _hashes(paths: Iterable[Path]) -> dict[str, str]:
-    found = {}
-    for path in paths:
-        with path.open("rb") as file:
-            found[path.name] = hash_file(file)
-    return found
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hash_file(file)
 
 
-def _listing(paths: Sequence[Path]) -> str:
-    lines = [f"{path.parent.name}/{path.name} {path.stat().st_size}\n" for path in paths]
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+def _data(files: Sequence[Path], home: Path) -> dict[str, str]:
+    names = {path: os.path.relpath(path, home) for path in files}
+    if len(files) <= _MOST_HASHED:
+        return {name: _hash(path) for path, name in names.items()}
+    lines = sorted(f"{name} {path.stat().st_size}\n" for path, name in names.items())
+    return {f"names and sizes of {len(lines)} files": hashlib.sha256("".join(lines).encode()).hexdigest()}
 
 
 def _device(device: torch.device) -> str:

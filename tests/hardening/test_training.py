@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training that is killed goes on exactly where it was, alone or with others, and says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import hardening_run as small
+import pytest
+import torch
+from hardening_run import LORA, SHARDS, STAGE, KilledError, train, weights, write_problem
+
+from rvl_edge.errors import CheckpointError, ConfigError
+from rvl_edge.offline.towers import Encoder, open_checkpoint
+from rvl_edge.offline.training import loop, snapshot
+
+TWO_STAGES = [STAGE, {**STAGE, "objective": {"name": "rlbind"}}]
+PROBLEMS = {
+    "all weights": ([STAGE], {}),
+    "two stages": (TWO_STAGES, {}),
+    "low rank": ([{**STAGE, "optimiser": "adamw"}], {"lora": LORA}),
+    "multipliers": ([{**STAGE, "objective": {"name": "lore", "dual_every": 2}}], {}),
+    "streams": ([STAGE], {"data": SHARDS}),
+}
+
+
+def _same(first: Path, second: Path) -> bool:
+    one, other = weights(first), weights(second)
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(
+    tmp_path: Path, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rvl_edge.offline.hardening.training._SNAPSHOT_EVERY", 2)
+    stages, changes = PROBLEMS[problem]
+    recipe = write_problem(tmp_path, stages, **changes)
+    unbroken = train(recipe, tmp_path / "unbroken")
+    for kill in (1, 4, 1):  # before a snapshot; between two; after having resumed
+        with pytest.raises(KilledError):
+            train(recipe, tmp_path / "resumed", kill)
+    resumed = train(recipe, tmp_path / "resumed")
+    assert _same(tmp_path / "unbroken", tmp_path / "resumed")
+    assert [each.loss for each in resumed] == [each.loss for each in unbroken]
+    assert [each.accuracy for each in resumed] == [each.accuracy for each in unbroken]
+
+
+def test_a_run_under_kill_9_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
+    recipe = write_problem(tmp_path, [STAGE])
+    command = [sys.executable, small.__file__, str(recipe), str(tmp_path / "killed"), "4"]
+    killed = subprocess.run(command, env=_environment(), check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    train(recipe, tmp_path / "unbroken")
+    train(recipe, tmp_path / "killed")
+    assert _same(tmp_path / "unbroken", tmp_path / "killed")
+
+
+@pytest.mark.parametrize("source", ["folder", "shards"])
+def test_two_processes_train_as_one_does(tmp_path: Path, source: str) -> None:
+    data = SHARDS if source == "shards" else small.FOLDERS
+    recipe = write_problem(tmp_path, [{**STAGE, "objective": {"name": "tecoa"}}], data=data)
+    alone = train(recipe, tmp_path / "alone")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_WORLD_SIZE": "2"}
+    command = [sys.executable, small.__file__, str(recipe), str(tmp_path / "pair"), "-1"]
+    pair = [
+        subprocess.Popen(command, env={**_environment(), **shared, "RANK": rank, "LOCAL_RANK": rank})
+        for rank in ("0", "1")
+    ]
+    assert [each.wait(timeout=200) for each in pair] == [0, 0]
+    lines = (tmp_path / "pair/1" / loop.METRICS_NAME).read_text().splitlines()
+    assert json.loads((tmp_path / "pair/out/image/hardening.json").read_text())["processes"] == 2
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert losses == pytest.approx([each.loss for each in alone], rel=1e-4)
+    one, other = weights(tmp_path / "alone"), weights(tmp_path / "pair")
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name], atol=2e-3, rtol=1e-2)
+
+
+def test_low_rank_updates_leave_all_but_their_layers_alone(tmp_path: Path) -> None:
+    recipe = write_problem(tmp_path, [{**STAGE, "optimiser": "adamw", "lr": 0.05}], lora=LORA)
+    train(recipe, tmp_path / "run")
+    before, after = open_checkpoint(tmp_path / "checkpoint"), open_checkpoint(tmp_path / "run/out/image")
+    assert isinstance(before, Encoder)
+    assert isinstance(after, Encoder)
+    named = after.state_dict()
+    changed = {
+        name
+        for name, value in before.state_dict().items()
+        if not torch.allclose(value, named[name], atol=2e-3)
+    }
+    layer = "vision_model.encoder.layers.0.self_attn"
+    assert changed <= {f"{layer}.q_proj.weight", f"{layer}.v_proj.weight"}
+    assert changed
+
+
+def test_training_against_the_attack_lowers_what_it_can_reach(tmp_path: Path) -> None:
+    stage = {**STAGE, "steps": 60, "validate_every": 20, "batch_size": 12, "lr": 0.003}
+    metrics = train(write_problem(tmp_path, [stage]), tmp_path / "run")
+    assert metrics[-1].loss < 0.5 * metrics[0].loss
+
+
+def test_the_result_says_what_it_was_made_from(tmp_path: Path) -> None:
+    train(write_problem(tmp_path, [STAGE]), tmp_path / "run")
+    document = json.loads((tmp_path / "run/out/image/hardening.json").read_text())
+    assert document["seed"] == 3
+    assert document["recipe"]["stages"][0]["attack"]["eps"] == pytest.approx(8 / 255)
+    assert len(document["checkpoint sha256"]["model.safetensors"]) == 64
+    assert len(document["data sha256"]) == 12
+    assert set(document["validation"]) == {"clean", "robust"}
+
+
+def test_a_snapshot_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    for number, eps in enumerate(("8/255", "4/255")):
+        stage = {**STAGE, "attack": {"eps": eps, "steps": 2, "step_size": "4/255"}}
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        recipe = write_problem(folder, [stage])
+        if number == 0:
+            train(recipe, tmp_path / "run")
+    with pytest.raises(CheckpointError, match="another"):
+        train(recipe, tmp_path / "run")
+
+
+def test_numbers_that_are_no_longer_finite_end_it_and_keep_the_last_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rvl_edge.offline.hardening.training._SNAPSHOT_EVERY", 1)
+    recipe = write_problem(tmp_path, [{**STAGE, "lr": 1e30, "optimiser": "adamw"}])
+    with pytest.raises(ConfigError, match="no longer finite"):
+        train(recipe, tmp_path / "run")
+    state = torch.load(tmp_path / "run/1" / loop.SNAPSHOT_NAME, weights_only=True)
+    assert state["step"] >= 1
+    assert all(value.isfinite().all() for value in state["module"].values())
+
+
+def test_a_full_disk_leaves_the_snapshot_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = write_problem(tmp_path, [STAGE])
+    with pytest.raises(KilledError):
+        train(recipe, tmp_path / "run", 4)
+    before = (tmp_path / "run/1" / loop.SNAPSHOT_NAME).read_bytes()
+    real = torch.save
+
+    def half(state: object, file: object) -> None:
+        real({"step": 0}, file)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(snapshot.torch, "save", half)
+    with pytest.raises(CheckpointError, match="the one before it is kept"):
+        train(recipe, tmp_path / "run")
+    assert (tmp_path / "run/1" / loop.SNAPSHOT_NAME).read_bytes() == before
+    assert [path.name for path in (tmp_path / "run/1").glob("*snapshot*")] == [loop.SNAPSHOT_NAME]
+
+
+def _environment() -> dict[str, str]:
+    folders = (small.ROOT, Path(small.__file__).parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "OMP_NUM_THREADS": "1"}
