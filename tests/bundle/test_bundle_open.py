@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
-from rvl_edge.bundle import Bundle, Verdict, verify
+from rvl_edge.bundle import Bundle, Verdict, opening, verify
 from rvl_edge.errors import BundleError, BundleNotFound, HashMismatch, ManifestInvalid, UnsafePath
 
 
@@ -223,3 +224,59 @@ def test_errors_say_how_to_mend_it(own_bundle: Path) -> None:
         Bundle.open(own_bundle)
     assert caught.value.fix
     assert "expected" in str(caught.value)
+
+
+def test_large_files_are_hashed_when_they_are_read(own_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_HASHED_ON_OPENING", 1000)
+    entry = Bundle.open(own_bundle).manifest.senses["image"]
+    path = own_bundle / entry.graph.path
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    bundle = Bundle.open(own_bundle)
+    with pytest.raises(HashMismatch, match=r"graphs/image\.onnx"):
+        bundle.load(entry)
+    assert failed(own_bundle) == ["graphs/image.onnx"]
+    path.write_bytes(sound[:-1])
+    with pytest.raises(HashMismatch, match="size"):
+        Bundle.open(own_bundle)
+    path.unlink()
+    with pytest.raises(HashMismatch, match="missing"):
+        Bundle.open(own_bundle)
+
+
+def with_weights_outside(bundle: Path, name: str) -> bytes:
+    """Move the weights of the image graph to a file of this name beside it; returns them."""
+    path = bundle / "graphs/image.onnx"
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location=name, size_threshold=1000)
+    weights = path.with_name(name)
+
+    def change(manifest: dict[str, Any]) -> None:
+        for field, file in (("graph", path), ("weights", weights)):
+            content = file.read_bytes()
+            manifest["senses"]["image"][field] = {
+                "path": file.relative_to(bundle).as_posix(),
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size": len(content),
+            }
+
+    edit(bundle, change)
+    return weights.read_bytes()
+
+
+def test_weights_beside_their_graph_are_loaded_with_it(own_bundle: Path) -> None:
+    weights = with_weights_outside(own_bundle, "image.onnx.data")
+    bundle = Bundle.open(own_bundle)
+    assert bundle.load(bundle.manifest.senses["image"]).weights == weights
+    assert verify(own_bundle).ok
+    (own_bundle / "graphs/image.onnx.data").write_bytes(weights[::-1])
+    with pytest.raises(HashMismatch, match=r"image\.onnx\.data"):
+        Bundle.open(own_bundle)
+
+
+def test_weights_have_one_place(own_bundle: Path) -> None:
+    with_weights_outside(own_bundle, "others.data")
+    with pytest.raises(ManifestInvalid, match=r"weights must be 'graphs/image\.onnx\.data'"):
+        Bundle.open(own_bundle)
+    edit(own_bundle, lambda manifest: manifest["senses"]["image"].pop("weights"))
+    with pytest.raises(UnsafePath, match="external data"):
+        Bundle.open(own_bundle)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -127,3 +129,26 @@ def test_file_is_replaced_whole(tmp_path: Path) -> None:
         write_atomic(path, "text")  # type: ignore[arg-type]
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == ["x.json"]
+
+
+def fill_the_disk(path: Path) -> None:
+    with new_bundle(path) as writer:
+        writer.add("graphs/image.onnx", b"new")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_an_error_that_says_so_and_keeps_the_old_one(own_bundle: Path) -> None:
+    before = tree(own_bundle)
+    with pytest.raises(BundleError, match="No space left") as caught:
+        fill_the_disk(own_bundle)
+    assert caught.value.fix is not None
+    assert tree(own_bundle) == before
+    assert names(own_bundle.parent) == [own_bundle.name]
+
+
+def test_a_file_written_in_place_is_adopted_with_its_hash(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000  # more than one piece
+    with new_bundle(tmp_path / "bundle") as writer:
+        writer.path("graphs/x.onnx").write_bytes(content)
+        assert writer.adopt("graphs/x.onnx") == writer.add("graphs/x.onnx", content)
+        writer.path("manifest.json").write_text("{}")

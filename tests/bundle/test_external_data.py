@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from rvl_edge.bundle.external_data import check_external_data
+from rvl_edge.bundle.manifest import FileRef
 from rvl_edge.errors import BundleError, UnsafePath
 
 FLOAT = TensorProto.FLOAT
@@ -181,3 +182,95 @@ def test_damage_never_hides_external_data(at: int, value: int, cut: bool) -> Non
     except Exception:
         return  # the runtime will not get further either
     assert not any(onnx.external_data_helper.uses_external_data(tensor) for tensor in model.graph.initializer)
+
+
+OWN = FileRef(path="graphs/x.onnx.data", sha256="0" * 64, size=100)
+
+
+def contained(**entries: str) -> TensorProto:
+    """Six floats (24 bytes) at byte 70 of the graph's own file, but for `entries`."""
+    tensor = TensorProto(name="w", data_type=FLOAT, dims=[2, 3], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": "x.onnx.data", "offset": "70", "length": "24", **entries}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def check(*tensors: TensorProto, weights: FileRef | None = OWN) -> None:
+    content = helper.make_model(graph(initializer=tensors)).SerializeToString()
+    check_external_data(content, "graphs/x.onnx", weights)
+
+
+def test_accepts_tensors_of_the_graphs_own_file() -> None:
+    check(contained(), contained(offset="0"), contained(offset="76"))
+    packed = contained()
+    packed.data_type = TensorProto.BFLOAT16
+    packed.external_data[2].value = "12"
+    check(packed)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"location": "y.onnx.data"},
+        {"location": "graphs/x.onnx.data"},
+        {"location": "./x.onnx.data"},
+        {"location": "../graphs/x.onnx.data"},
+        {"location": "/etc/passwd"},
+        {"location": ""},
+        {"offset": "77"},
+        {"offset": "-1"},
+        {"offset": "99999999999999999999999"},
+        {"offset": "0x10"},
+        {"offset": ""},
+        {"length": "23"},
+        {"length": "25"},
+        {"length": "0"},
+        {"checksum": "00"},
+    ],
+    ids=str,
+)
+def test_refuses_what_is_not_exactly_a_tensor_of_that_file(entries: dict[str, str]) -> None:
+    with pytest.raises(UnsafePath, match="not its own"):
+        check(contained(**entries))
+
+
+def test_refuses_entries_that_are_missing_or_given_twice() -> None:
+    for at in range(3):
+        lacking = contained()
+        del lacking.external_data[at]
+        with pytest.raises(UnsafePath):
+            check(lacking)
+    twice = contained()
+    twice.external_data.add(key="location", value="/etc/passwd")
+    with pytest.raises(UnsafePath):
+        check(twice)
+
+
+def test_refuses_types_of_unknown_size_and_empty_tensors() -> None:
+    strange, empty = contained(), contained(length="0")
+    strange.data_type = TensorProto.STRING
+    empty.dims[:] = [0]
+    for tensor in (strange, empty):
+        with pytest.raises(UnsafePath):
+            check(tensor)
+
+
+def test_own_file_is_for_the_outermost_graphs_initializers_only() -> None:
+    for model in (
+        helper.make_model(graph(constant(contained()))),
+        helper.make_model(
+            graph(
+                helper.make_node(
+                    "If",
+                    ["c"],
+                    ["y"],
+                    then_branch=graph(initializer=(contained(),)),
+                    else_branch=graph(),
+                )
+            )
+        ),
+    ):
+        with pytest.raises(UnsafePath):
+            check_external_data(model.SerializeToString(), "graphs/x.onnx", OWN)
+    with pytest.raises(UnsafePath):
+        check(contained(), weights=None)

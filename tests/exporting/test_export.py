@@ -13,98 +13,21 @@ import numpy as np
 import onnx
 import pytest
 import torch
-import yaml
+from export_sources import DIM, SETS, VOCABULARY, edit, write_sources
 
 import rvl_edge as rvl
 from rvl_edge import preprocess as pre
 from rvl_edge.errors import BundleNotFound, CheckpointError, ConfigError, GateFailed
 from rvl_edge.offline.exporting import export_bundle
-from rvl_edge.offline.towers import (
-    Encoder,
-    EncoderCard,
-    TextCard,
-    TextEncoder,
-    open_checkpoint,
-    save_checkpoint,
-)
+from rvl_edge.offline.towers import Encoder, open_checkpoint
 from rvl_edge.offline.towers.vocabulary import build_tokenizer
-
-DIM, VOCABULARY = 16, 600
-LABELS = Path(__file__).resolve().parents[2] / "calibration" / "labels"
-SETS = {"image": "objects", "thermal": "thermal-objects", "audio": "sounds", "video": "camera-motion"}
-STATISTICS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
-PREPROCESS: dict[str, dict[str, Any]] = {
-    "image": {"kind": "image", "size": 16, **STATISTICS},
-    "thermal": {"kind": "thermal", "size": 16, **STATISTICS},
-    "audio": {"kind": "audio", "num_mel_bins": 16, "target_length": 32, "mean": -5.0, "std": 4.0},
-    "video": {"kind": "video", "size": 16, "num_frames": 4, **STATISTICS},
-}
-
-
-def vision_config(sense: str) -> dict[str, Any]:
-    config = {
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": [16, 32] if sense == "audio" else 16,
-        "patch_size": 8,
-    }
-    return {**config, "num_frames": 4, "add_time_attn": True} if sense == "video" else config
-
-
-def randomised(encoder: Encoder | TextEncoder, seed: int) -> Encoder | TextEncoder:
-    """Weights far from their initial zeros and ones, so that a lost tensor shows."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in encoder.named_parameters():
-            if name != "logit_scale":
-                weight.add_(0.2 * torch.randn(weight.shape, generator=generator))
-    return encoder
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with checkpoints, a model card and a recipe."""
     home = tmp_path_factory.mktemp("sources")
-    for at, sense in enumerate(SETS):
-        card = EncoderCard.model_validate(
-            {
-                "modality": sense,
-                "projection_dim": DIM,
-                "vision_config": vision_config(sense),
-                "preprocess": PREPROCESS[sense],
-            }
-        )
-        save_checkpoint(randomised(Encoder(card), at), home / sense)
-    text = TextCard.model_validate(
-        {
-            "projection_dim": DIM,
-            "text_config": {
-                "hidden_size": 32,
-                "intermediate_size": 48,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 2,
-                "vocab_size": VOCABULARY,
-                "max_position_embeddings": 24,
-            },
-        }
-    )
-    tokenizer = build_tokenizer(VOCABULARY).to_str()
-    save_checkpoint(randomised(TextEncoder(text), 9), home / "text", tokenizer=tokenizer)
-    (home / "MODEL_CARD.md").write_text("# Random weights\n")
-    recipe = {
-        "name": "random",
-        "version": "1",
-        "out": "bundle",
-        "senses": {sense: {"checkpoint": sense, "label_set": name} for sense, name in SETS.items()},
-        "text": "text",
-        "labels": str(LABELS),
-        "model_card": "MODEL_CARD.md",
-        "weights": "float16",
-        "parity": {"samples": 8},
-    }
-    (home / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    write_sources(home)
     return home
 
 
@@ -122,14 +45,6 @@ def own_sources(sources: Path, tmp_path: Path) -> Path:
     home = Path(shutil.copytree(sources, tmp_path / "own", ignore=shutil.ignore_patterns("bundle")))
     edit(home, lambda recipe: recipe.update(senses={"image": recipe["senses"]["image"]}))
     return home
-
-
-def edit(home: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    path = home / "recipe.yaml"
-    recipe = yaml.safe_load(path.read_text())
-    change(recipe)
-    path.write_text(yaml.safe_dump(recipe))
-    return path
 
 
 def test_perceiver_sees_what_the_towers_see(sources: Path, bundle: Path) -> None:

@@ -39,7 +39,9 @@ class Comparisons:
         return (json.dumps(plain, indent=2) + "\n").encode()
 
     def save(self, folder: Path) -> None:
-        """Write `parity.json` and the worst samples; a folder already there is replaced as a whole."""
+        """Write `parity.json` and the worst samples, if any; a folder already there is replaced."""
+        if not self._made:
+            return
         with folder_atomic(folder) as partial:
             (partial / "parity.json").write_bytes(self.report())
             for name, content in self._worst.items():
@@ -50,9 +52,11 @@ class Comparisons:
 def kept_beside(bundle: Path) -> Iterator[Comparisons]:
     """Comparisons that end up in `BUNDLE.parity/`, however the block ends."""
     comparisons = Comparisons()
+    folder = bundle.with_name(f"{bundle.name}.parity")
     try:
         yield comparisons
-    finally:
-        if comparisons.made:
-            with suppress(OSError):  # of a disk on which the bundle found no room either
-                comparisons.save(bundle.with_name(f"{bundle.name}.parity"))
+    except BaseException:
+        with suppress(OSError):  # of a disk on which the bundle found no room either
+            comparisons.save(folder)
+        raise
+    comparisons.save(folder)

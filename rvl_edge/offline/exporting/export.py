@@ -32,9 +32,10 @@ from rvl_edge.offline.exporting.material import Material, parity_material
 from rvl_edge.offline.exporting.parity import Embedded, Parity, compare, require, worst_sample
 from rvl_edge.offline.exporting.provenance import provenance
 from rvl_edge.offline.exporting.recipe import ExportRecipe, read_recipe
-from rvl_edge.offline.exporting.sources import open_sense, open_shared_text
+from rvl_edge.offline.exporting.sources import check_sources
 from rvl_edge.offline.exporting.vocabulary import bundled_label_sets, trained_phrases
-from rvl_edge.offline.towers import Encoder, TextEncoder
+from rvl_edge.offline.towers import Encoder, TextEncoder, open_checkpoint
+from rvl_edge.offline.towers.checkpoint import open_text
 from rvl_edge.offline.towers.folder_tokenizer import read_tokenizer
 from rvl_edge.text import TextEncoder as TextRunner
 from rvl_edge.text import Tokenizer, make_anchors
@@ -91,7 +92,7 @@ def export_bundle(
         parity = recipe.parity.model_copy(update={"files": Path(files)})
         recipe = recipe.model_copy(update={"parity": parity})
     target = (recipe.out if out is None else Path(out)).resolve()
-    with kept_beside(target) as comparisons, new_bundle(target) as writer:
+    with new_bundle(target) as writer, kept_beside(target) as comparisons:
         exporter = _Exporter(recipe, writer, comparisons, on_step)
         manifest = exporter.export(hashlib.sha256(path.read_bytes()).hexdigest())
         writer.finish(manifest)
@@ -110,24 +111,30 @@ class _Exporter:
         self._comparisons = comparisons
         self._on_step = on_step
         self._backends = parity_backends(recipe.precision)
-        self._random = np.random.default_rng(0)
         self._card = _read(recipe.model_card)
         self._sets = read_label_sets(recipe.labels)
         self._templates = read_templates(recipe.labels)
         for modality, sense in recipe.senses.items():
             _check_labels(modality, sense.label_set, self._sets, self._templates)
+        cards = check_sources(recipe)
+        self._dim = cards[next(iter(cards))].projection_dim
+        random = np.random.default_rng(0)
+        self._material = {
+            modality: parity_material(card.preprocess, recipe.parity.samples, recipe.parity.files, random)
+            for modality, card in cards.items()
+        }
         # Of each sense: what its labels are in torch, and what they are in each runtime.
         self._anchors: dict[str, dict[Modality, FloatArray]] = {}
 
     def export(self, recipe_hash: str) -> Manifest:
         recipe = self._recipe
-        text, dim = self._text()  # the quickest to fail
-        senses = {modality: self._sense(modality, dim) for modality in recipe.senses}
+        text = self._text()  # the senses' labels are compared in it
+        senses = {modality: self._sense(modality) for modality in recipe.senses}
         return Manifest(
             schema_version=SCHEMA_VERSION,
             name=recipe.name,
             version=recipe.version,
-            embedding_dim=dim,
+            embedding_dim=self._dim,
             senses=senses,
             text=text,
             label_sets=bundled_label_sets(self._sets, recipe.senses),
@@ -138,12 +145,12 @@ class _Exporter:
             provenance=provenance(recipe, recipe_hash),
         )
 
-    def _text(self) -> tuple[TextEntry, int]:
+    def _text(self) -> TextEntry:
         self._step("text", 0, "reading the checkpoint")
-        encoder = open_shared_text(self._recipe)
+        encoder = open_text(self._recipe.text)
         content = read_tokenizer(self._recipe.text).encode()
-        config, dim = encoder.card.text_config, encoder.card.projection_dim
-        tokenizer = Tokenizer(content, config.max_position_embeddings)
+        length = encoder.card.text_config.max_position_embeddings
+        tokenizer = Tokenizer(content, length)
         prompts = _spread(self._sets, self._recipe.parity.samples)
         material = Material(tokenizer(prompts), "prompts of the label sets")
         ids = material.inputs
@@ -153,32 +160,32 @@ class _Exporter:
         entry = TextEntry(
             **dict(graph),
             tokenizer=self._writer.add("text/tokenizer.json", content),
-            context_length=config.max_position_embeddings,
+            context_length=length,
         )
         del encoder
-        for backend, session in self._sessions(entry, "text", dim):
+        for backend, session in self._sessions(entry, "text"):
             found = Embedded(in_batches(session.run, ids))
             self._anchors[backend] = self._make_anchors(TextRunner(tokenizer, session))
             self._compare("text", backend, material, wanted, found)
-        return entry, dim
+        return entry
 
-    def _sense(self, modality: Modality, dim: int) -> SenseEntry:
+    def _sense(self, modality: Modality) -> SenseEntry:
         source, name = self._recipe.senses[modality], str(modality)
         self._step(name, 0, "reading the checkpoint")
-        encoder = open_sense(source.checkpoint, modality, dim)
-        parity, spec = self._recipe.parity, encoder.card.preprocess
-        material = parity_material(spec, parity.samples, parity.files, self._random)
+        encoder = open_checkpoint(source.checkpoint)
+        assert isinstance(encoder, Encoder)  # `check_sources` saw its card
+        material = self._material[modality]
         wanted = self._labelled(self._reference(encoder, material.inputs, name), modality, "torch")
         graph = self._written(encoder, material.inputs, name, f"graphs/{name}.onnx")
         entry = SenseEntry(
             **dict(graph),
-            preprocess=spec,
+            preprocess=encoder.card.preprocess,
             logit_scale=math.exp(encoder.logit_scale.item()),
             templates=self._templates[modality],
             label_set=source.label_set,
         )
         del encoder
-        for backend, session in self._sessions(entry, name, dim):
+        for backend, session in self._sessions(entry, name):
             found = self._labelled(in_batches(session.run, material.inputs), modality, backend)
             self._compare(name, backend, material, wanted, found)
         return entry
@@ -206,22 +213,22 @@ class _Exporter:
             precision=recipe.precision,
         )
 
-    def _sessions(self, entry: GraphEntry, name: str, dim: int) -> Iterator[tuple[str, Session]]:
+    def _sessions(self, entry: GraphEntry, name: str) -> Iterator[tuple[str, Session]]:
         """The written graph in each runtime, one at a time."""
         gc.collect()  # torch's exporter leaves cycles, which hold the checkpoint
         for backend in self._backends:
             self._step(name, 3 + self._backends.index(backend), f"the graph by {backend}")
-            session = self._opened(entry, backend, dim)
+            session = self._opened(entry, backend)
             try:
                 yield backend, session
             finally:
                 session.close()
         self._step(name, 3 + len(self._backends), "")
 
-    def _opened(self, entry: GraphEntry, backend: str, dim: int) -> Session:
+    def _opened(self, entry: GraphEntry, backend: str) -> Session:
         files = self._writer.load(entry)
         return open_session(
-            files.graph, weights=files.weights, name=entry.graph.path, dim=dim, backend=backend
+            files.graph, weights=files.weights, name=entry.graph.path, dim=self._dim, backend=backend
         )
 
     def _make_anchors(self, embed_texts: Callable[[Sequence[str]], FloatArray]) -> dict[Modality, FloatArray]:

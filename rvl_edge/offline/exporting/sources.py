@@ -1,55 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checkpoints of a recipe, opened and held against what the recipe says of them."""
+"""The checkpoints of a recipe, held against what the recipe says of them before any is loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rvl_edge.errors import CheckpointError
 from rvl_edge.offline.exporting.recipe import ExportRecipe
-from rvl_edge.offline.towers import Encoder, TextEncoder, open_checkpoint
-from rvl_edge.offline.towers.checkpoint import inspect_checkpoint, open_text, text_fingerprint
+from rvl_edge.offline.towers import EncoderCard
+from rvl_edge.offline.towers.checkpoint import inspect_checkpoint, text_fingerprint
 from rvl_edge.types import Modality
 
 
-def open_sense(folder: Path, modality: Modality, dim: int) -> Encoder:
-    """Load a sense's encoder whose embeddings lie in a space of `dim` dimensions.
+def check_sources(recipe: ExportRecipe) -> Mapping[Modality, EncoderCard]:
+    """Check that each sense's checkpoint is of that sense, and that all were bound to one text tower.
+
+    Returns:
+        The card of each sense's encoder.
 
     Raises:
-        CheckpointError: the folder cannot be read, or holds another sense or another size.
+        CheckpointError: a folder that cannot be read, holds another sense or another embedding size, or
+            brings another text tower than the recipe's.
     """
-    encoder = open_checkpoint(folder)
-    if not isinstance(encoder, Encoder):
+    text = inspect_checkpoint(recipe.text).text
+    if text is None:
+        raise CheckpointError(
+            f"{recipe.text} holds no text encoder",
+            fix="give a full checkpoint, or the folder of a text encoder",
+        )
+    cards: dict[Modality, EncoderCard] = {}
+    shared = ""
+    for modality, sense in recipe.senses.items():
+        report = inspect_checkpoint(sense.checkpoint)
+        cards[modality] = _checked(report.encoder, modality, text.projection_dim, sense.checkpoint)
+        if report.text is not None and sense.checkpoint != recipe.text:
+            shared = shared or text_fingerprint(recipe.text)
+            if text_fingerprint(sense.checkpoint) != shared:
+                raise CheckpointError(
+                    f"{sense.checkpoint} was bound to another text tower than that of {recipe.text}",
+                    fix="export it into a bundle of its own: their embeddings cannot be compared",
+                )
+    return cards
+
+
+def _checked(card: EncoderCard | None, modality: Modality, dim: int, folder: Path) -> EncoderCard:
+    if card is None:
         raise CheckpointError(
             f"{folder} holds another tower", got="a text encoder", expected=f"an encoder of {modality}"
         )
-    card = encoder.card
     if card.modality is not modality or card.projection_dim != dim:
         raise CheckpointError(
             f"{folder} is no {modality} encoder of this bundle",
             got=f"{card.modality}, embedding size {card.projection_dim}",
             expected=f"{modality}, embedding size {dim}",
         )
-    return encoder
-
-
-def open_shared_text(recipe: ExportRecipe) -> TextEncoder:
-    """Load the text tower that all senses of a recipe were bound to.
-
-    Raises:
-        CheckpointError: the folder has none, or a sense's checkpoint brings another one.
-    """
-    bring_their_own = [
-        sense.checkpoint
-        for sense in recipe.senses.values()
-        if sense.checkpoint != recipe.text and inspect_checkpoint(sense.checkpoint).text is not None
-    ]
-    if bring_their_own:
-        shared = text_fingerprint(recipe.text)
-        for folder in bring_their_own:
-            if text_fingerprint(folder) != shared:
-                raise CheckpointError(
-                    f"{folder} was bound to another text tower than that of {recipe.text}",
-                    fix="export it into a bundle of its own: their embeddings cannot be compared",
-                )
-    return open_text(recipe.text)
+    return card
