@@ -21,6 +21,8 @@ from rvl_edge.types import FloatArray
 
 _RELEASE = ov.__version__.partition("-")[0]
 _DTYPES: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "i64": np.dtype(np.int64)}
+# how lines of its messages begin that give no reason
+_HEADINGS = ("Exception from", "Check '", "FrontEnd API", "Summary:", "To facilitate")
 
 
 class OpenVinoSession:
@@ -137,9 +139,8 @@ def _tensor(port: Any) -> TensorSpec:
 
 
 def _failure(what: str, error: Exception) -> BackendError:
-    # The reason is in the last line that is none of its own headings.
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = next((line for line in reversed(lines) if not line.startswith(_NOISE)), type(error).__name__)
+    text = next((line for line in reversed(lines) if not line.startswith(_HEADINGS)), type(error).__name__)
     if isinstance(error, OSError):
         fix = (
             "OpenVINO loads from a file: free some disk, or let TMPDIR name a folder that can hold the graph"
@@ -151,6 +152,3 @@ def _failure(what: str, error: Exception) -> BackendError:
     else:
         fix = "run `rvl-edge verify`; if it passes, export the bundle again"
     return BackendError(what, got=text, fix=fix)
-
-
-_NOISE = ("Exception from", "Check '", "FrontEnd API", "Summary:", "To facilitate")
