@@ -104,6 +104,7 @@ def load_model(graph: bytes, weights: bytes | None, name: str, options: Any) -> 
         )
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     session._model_bytes = None  # kept to make the session again; as much memory as the weights
+    return_freed_memory()  # of parsing and packing: a quarter of the weights
     return session
 
 
