@@ -29,6 +29,8 @@ class Threat:
         eps: the radius, one for all samples or (B,), one each.
         where: what may be changed, 1 there and 0 elsewhere, (1 or B, ...) and broadcast over a sample; None
             is everything. `masks` makes some, and their product allows what all of them do.
+
+    Tensors are on the device of the samples.
     """
 
     norm: Norm
