@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`rvl-edge evaluate`: accuracy of a bundle on the labelled sets."""
+"""`rvl-edge evaluate`: accuracy of a bundle or a checkpoint, as it is, attacked and corrupted."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rvl_edge.cli import robustness
 from rvl_edge.cli.arguments import BackendName, DataPath, Senses, existing
 from rvl_edge.cli.offline import offline_half
 from rvl_edge.cli.output import Json, print_json, print_table
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def run(
-    bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle's folder; none is the embedded one.")
+    subject: Annotated[
+        Path | None, typer.Argument(help="A bundle's or a checkpoint's folder; none is the embedded bundle.")
     ] = None,
     *,
     data: DataPath,
@@ -28,16 +29,144 @@ def run(
         Path | None,
         typer.Option(help="YAML of accuracies to reach, by label set; exits with 1 if one is missed."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for results.json and confusion pictures.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for results.json and confusion pictures; of a checkpoint, or of attacks and "
+            "corruptions, the JSON file."
+        ),
+    ] = None,
     modality: Senses = None,
     backend: BackendName = "onnxruntime",
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="fgsm, pgd, cw, apgd-ce, apgd-ce+t, autoattack, square or transfer; may be repeated."
+        ),
+    ] = None,
+    eps: Annotated[str, typer.Option(help="Radii in 255ths such as 1,2,4,8, or fractions.")] = "",
+    snr: Annotated[str, typer.Option(help="Instead, signal-to-noise ratios in dB, with --at-sensor.")] = "",
+    norm: Annotated[Literal["linf", "l2"], typer.Option(help="Norm of the radii.")] = "linf",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Gradient steps a try, or a black box's queries.")
+    ] = None,
+    restarts: Annotated[int | None, typer.Option(min=1, help="Random starts of pgd, cw and apgd-ce.")] = None,
+    surrogate: Annotated[
+        Path | None, typer.Option(help="Checkpoint that transfer is crafted on, such as the plain one.")
+    ] = None,
+    corruptions: Annotated[str, typer.Option(help="Names such as fog,jpeg, or all.")] = "",
+    severities: Annotated[str, typer.Option(help="Of corruptions, 1 to 5.")] = "1,2,3,4,5",
+    checks: Annotated[
+        str, typer.Option(help="Look for masked gradients at this radius, such as 4/255.")
+    ] = "",
+    at_sensor: Annotated[
+        bool, typer.Option("--at-sensor", help="Attack waveform or camera pixels, not the encoder's input.")
+    ] = False,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="How many, the same ones for all; all if left out.")
+    ] = None,
+    part: Annotated[Literal["validation", "test"], typer.Option(help="Part of the set.")] = "test",
+    label_set: Annotated[str | None, typer.Option(help="Question, where a sense has several.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="Text checkpoint; the folder text beside the checkpoint if left out.")
+    ] = None,
+    labels: Annotated[Path, typer.Option(help="Folder with a checkpoint's templates.yaml.")] = Path(
+        "calibration/labels"
+    ),
+    name: Annotated[
+        str | None, typer.Option(help="Of the encoder, in tables; its folder's if left out.")
+    ] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Of a checkpoint's tower, in attacks too.")
+    ] = "float32",
+    device: Annotated[
+        str | None, typer.Option(help="cpu keeps off a GPU; what there is, if left out.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 128,
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+    run_folder: Annotated[
+        Path, typer.Option("--run", help="Folder for parts of results; the same one resumes.")
+    ] = Path("runs/evaluate"),
+    shard: Annotated[str, typer.Option(help="This machine's part of the work, such as 2/3.")] = "1/1",
     as_json: Json = False,
 ) -> None:
-    """Measure a bundle on the test parts of the labelled sets.
+    """Measure a bundle or a checkpoint on labelled sets, as it is, attacked and corrupted.
 
-    Zero-shot through the bundle's text anchors, with the encoders and preprocessing that a robot runs.
+    Zero-shot through text anchors. A bundle is asked with the encoders and preprocessing that a robot runs, a
+    checkpoint by torch, which can be attacked. A run that was cut off goes on where it was when it is started
+    again with the same --run; under torchrun or accelerate launch the processes share the work.
     """
     sets = existing(data)
+    treated = attack or corruptions or checks
+    with offline_half("evaluate"):
+        from rvl_edge.offline.evaluation.plans import is_bundle
+    if not treated and is_bundle(subject):
+        _as_it_is(
+            subject, data=sets, targets=targets, out=out, modality=modality, backend=backend, as_json=as_json
+        )
+        return
+    if targets is not None:
+        raise ConfigError("targets are of bundles as they are", fix="leave out --targets or the attacks")
+    if out is not None and out.suffix != ".json":
+        raise ConfigError("attacks and corruptions leave one file", got=out, expected="--out FILE.json")
+    with offline_half("evaluate"):
+        from rvl_edge.offline.datasets.samples import Part
+        from rvl_edge.offline.evaluation.arms import Effort
+        from rvl_edge.offline.evaluation.budgets import radii, ratios
+        from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, bundle_run, checkpoint_run
+        from rvl_edge.offline.evaluation.running import Share
+        from rvl_edge.offline.hardening.threat import Norm
+        from rvl_edge.offline.training.processes import Processes
+        from rvl_edge.types import Modality
+
+    processes, (index, count) = Processes(device), robustness.shard(shard)
+    share = Share((index - 1) * processes.count + processes.index, count * processes.count)
+    asked = Asked(
+        sets, Part(part), samples, label_set, at_sensor, None if text is None else existing(text), labels
+    )
+    conditions = Conditions(
+        tuple(attack or ()),
+        Norm(norm),
+        radii(eps) if eps else (),
+        ratios(snr) if snr else (),
+        Effort(steps, restarts),
+        None if surrogate is None else existing(surrogate),
+        tuple(filter(None, corruptions.split(","))),
+        robustness.severities(severities),
+        radii(checks)[0] if checks else None,
+    )
+    means = Means(run_folder, seed, batch_size, precision, processes.device)
+    title = name or ("embedded" if subject is None else subject.resolve().name)
+    if not is_bundle(subject):
+        assert subject is not None  # which would be the embedded bundle
+        work = checkpoint_run(title, existing(subject), asked, conditions, means)
+        robustness.carry_out(work, share, out, as_json=as_json)
+        return
+    if len(modality or ()) != 1:
+        raise ConfigError("one sense a run", got=modality, fix="name it by --modality")
+    assert modality
+    with bundle_run(
+        title,
+        subject,
+        modality=Modality(modality[0]),
+        backend=backend,
+        asked=asked,
+        conditions=conditions,
+        means=means,
+    ) as work:
+        robustness.carry_out(work, share, out, as_json=as_json)
+
+
+def _as_it_is(
+    bundle: Path | None,
+    *,
+    data: Path,
+    targets: Path | None,
+    out: Path | None,
+    modality: list[str] | None,
+    backend: str,
+    as_json: bool,
+) -> None:
     with offline_half("evaluate"):
         from rvl_edge.offline.evaluation import report
         from rvl_edge.offline.evaluation.evaluate import evaluate, read_targets
@@ -51,7 +180,7 @@ def run(
     with Perceiver.open(bundle, modalities=senses, backend=backend) as perceiver, progress() as advance:
         results = evaluate(
             perceiver,
-            sets,
+            data,
             targets=wanted,
             report=lambda sense, done, total: advance(sense.value, done, total),
         )

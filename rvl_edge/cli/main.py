@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from rvl_edge.cli import bench, doctor, evaluate, export, harden, labels, perceive, pretrain, pull, verify
+from rvl_edge.cli import bench, compare, doctor, evaluate, export, harden, labels, perceive, pretrain, pull, verify
 from rvl_edge.cli.output import exit_code, print_error, print_json
 from rvl_edge.errors import RvlEdgeError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, perceive, labels, verify, bench, pull, pretrain, harden, evaluate, export):
+for verb in (doctor, perceive, labels, verify, bench, pull, pretrain, harden, evaluate, compare, export):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 
 

@@ -130,6 +130,7 @@ ARMS: dict[str, Callable[[Threat, Effort], Attack]] = {
     "transfer": transfer,
 }
 TRANSFER = "transfer"
+BLACK_BOXES = frozenset({"square", TRANSFER})
 ATTACKERS = {
     **dict.fromkeys(ARMS, "weights, anchors and the truth"),
     "square": "the answers to its questions and the truth",

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,7 +15,8 @@ from torch.nn import functional
 from rvl_edge.errors import BadOutput, ConfigError
 from rvl_edge.offline.evaluation.arms import ARMS, ATTACKERS, TRANSFER, Attack, Effort, describe
 from rvl_edge.offline.evaluation.budgets import Budget
-from rvl_edge.offline.evaluation.exam import Alter
+from rvl_edge.offline.evaluation.corruptions.corrupt import SEVERITIES, corrupt, corruptions_of
+from rvl_edge.offline.evaluation.exam import Alter, Exam
 from rvl_edge.offline.evaluation.results import Condition
 from rvl_edge.offline.evaluation.subjects import Judge
 from rvl_edge.offline.hardening.attacks.goals import Logits
@@ -62,7 +65,14 @@ class Answers:
 CLEAN = Arm(Condition(kind="clean", name="clean"))
 
 
-def attack_arm(name: str, budget: Budget, effort: Effort, surrogate: Judge | None = None) -> Arm:
+def attack_arm(
+    name: str,
+    budget: Budget,
+    effort: Effort,
+    surrogate: Judge | None = None,
+    *,
+    check: str | None = None,
+) -> Arm:
     """An arm of `ARMS` at one strength.
 
     Args:
@@ -70,6 +80,7 @@ def attack_arm(name: str, budget: Budget, effort: Effort, surrogate: Judge | Non
         budget: what it may spend.
         effort: how long to try.
         surrogate: another encoder, on which `transfer` is crafted.
+        check: what the arm is called as a check of masked gradients.
 
     Raises:
         ConfigError: `transfer` without an encoder to craft on, or an attack that does not know the budget.
@@ -86,8 +97,8 @@ def attack_arm(name: str, budget: Budget, effort: Effort, surrogate: Judge | Non
         crafted_on = surrogate.logits
         settings |= {"crafted_on": surrogate.subject.name, "crafted_on_sha256": surrogate.subject.sha256}
     condition = Condition(
-        kind="attack",
-        name=name,
+        kind="attack" if check is None else "check",
+        name=name if check is None else check,
         norm=budget.norm,
         eps=budget.eps,
         snr_db=budget.snr_db,
@@ -95,6 +106,26 @@ def attack_arm(name: str, budget: Budget, effort: Effort, surrogate: Judge | Non
         attacker=ATTACKERS[name],
     )
     return Arm(condition, Strike(budget, build, crafted_on))
+
+
+def corruption_arm(exam: Exam, name: str, severity: int, seed: int) -> Arm:
+    """One corruption at one severity; the same seed corrupts a sample alike for every encoder.
+
+    Raises:
+        ConfigError: the sense has no such corruption, or there is no such severity.
+    """
+    modality, rate = exam.modality, exam.stimuli.sample_rate
+    if name not in corruptions_of(modality) or severity not in SEVERITIES:
+        raise ConfigError(
+            f"no such corruption of {modality}",
+            got=f"{name} {severity}",
+            expected=f"one of {', '.join(corruptions_of(modality))}, at 1 to 5",
+        )
+
+    def alter(sample: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
+        return corrupt(sample, modality, name, severity, seed=(seed, place), sample_rate=rate)
+
+    return Arm(Condition(kind="corruption", name=name, severity=severity), alter=alter)
 
 
 def ask(judge: Logits, strike: Strike | None, samples: Tensor, labels: Tensor, seed: int) -> Answers:

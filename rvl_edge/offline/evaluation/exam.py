@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,17 @@ from rvl_edge.offline.datasets.loading import FOLDERS, load_part
 from rvl_edge.offline.datasets.samples import Part, Samples
 from rvl_edge.offline.evaluation.results import SampleSet
 from rvl_edge.offline.evaluation.trials import Question, Stimuli, make_stimuli, prepare
-from rvl_edge.offline.hardening.domains import FilterBank, Grey, Pixels, domain_of
-from rvl_edge.preprocess.spec import PreprocessSpec
+from rvl_edge.offline.hardening.domains import Camera, Domain, Waveform, domain_of
+from rvl_edge.preprocess.spec import AudioSpec, PreprocessSpec
 from rvl_edge.types import Modality
 
 _CHOICE_SEED = 0
 
 Alter = Callable[[npt.NDArray[Any], int], npt.NDArray[Any]]
 """What a corruption makes of one sensor sample, given its place in the set."""
+
+Place = Callable[[Sequence[npt.NDArray[Any]]], Tensor]
+"""Sensor samples -> (B, ...) in [0, 1], in the domain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +38,16 @@ class Exam:
 
     Attributes:
         modality: the sense.
-        spec: how the encoder's input is made.
         domain: where perturbations live.
+        place: sensor samples -> the domain.
         stimuli: as the sensor gives them.
         question: what is asked.
         described: the same for the result.
     """
 
     modality: Modality
-    spec: PreprocessSpec
-    domain: Pixels | Grey | FilterBank
+    domain: Domain
+    place: Place
     stimuli: Stimuli
     question: Question
     described: SampleSet
@@ -58,8 +61,7 @@ class Exam:
         samples = [self.stimuli.samples[place] for place in places]
         if alter is not None:
             samples = [alter(sample, place) for sample, place in zip(samples, places, strict=True)]
-        inputs = prepare(samples, self.stimuli.sample_rate, self.spec)
-        return self.domain.samples(torch.from_numpy(inputs)), torch.from_numpy(self.question.answers[rows])
+        return self.place(samples), torch.from_numpy(self.question.answers[rows])
 
 
 def set_exam(
@@ -70,6 +72,7 @@ def set_exam(
     part: Part = Part.TEST,
     count: int | None = None,
     label_set: str | None = None,
+    at_sensor: bool = False,
 ) -> Exam:
     """Choose the samples, the same ones for every encoder of the sense.
 
@@ -80,6 +83,8 @@ def set_exam(
         part: of the set.
         count: how many samples, drawn once and for all; None is all.
         label_set: which question; None is the sense's first.
+        at_sensor: attackers work on the sensor's own samples (waveform, camera pixels) instead of next to the
+            encoder.
 
     Raises:
         ConfigError: no such set or question.
@@ -93,7 +98,7 @@ def set_exam(
     if label_set is not None and label_set not in known:
         raise ConfigError(f"{modality} is not asked that", got=label_set, expected=", ".join(known))
     question = stimuli.questions[0] if label_set is None else known[label_set]
-    domain = domain_of(spec)
+    domain, place = (_at_sensor if at_sensor else _at_encoder)(spec, stimuli.sample_rate)
     described = SampleSet(
         name=FOLDERS[modality],
         part=part.value,
@@ -104,7 +109,31 @@ def set_exam(
         labels=question.labels,
         domain=domain.name,
     )
-    return Exam(modality, spec, domain, stimuli, question, described)
+    return Exam(modality, domain, place, stimuli, question, described)
+
+
+def _at_encoder(spec: PreprocessSpec, sample_rate: int) -> tuple[Domain, Place]:
+    domain = domain_of(spec)
+    return domain, lambda samples: domain.samples(torch.from_numpy(prepare(samples, sample_rate, spec)))
+
+
+def _at_sensor(spec: PreprocessSpec, sample_rate: int) -> tuple[Domain, Place]:
+    if isinstance(spec, AudioSpec):
+        if sample_rate != spec.sample_rate:
+            raise ConfigError(
+                "sounds are attacked at the encoder's rate only", got=sample_rate, expected=spec.sample_rate
+            )
+        waveform = Waveform(spec)
+        return waveform, lambda samples: waveform.samples(torch.from_numpy(np.stack(samples)))
+    camera = Camera(spec)
+    return camera, lambda samples: camera.samples(torch.from_numpy(_channels_first(np.stack(samples))))
+
+
+def _channels_first(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(B, H, W), (B, H, W, 3) or clips (B, T, H, W, 3) -> (B, C, H, W) or (B, 3, T, H, W)."""
+    if pictures.ndim == 3:
+        return pictures[:, None]
+    return np.ascontiguousarray(np.moveaxis(pictures, -1, 1))
 
 
 def _digest(samples: Samples) -> str:

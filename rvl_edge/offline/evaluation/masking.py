@@ -20,6 +20,8 @@ SLACK = 0.01  # part of the samples by which chance alone may turn an order roun
 _STEPS = (10, 50, 100)
 _RESTARTS = 5
 _QUERIES = 1000
+_ONE_STEP = "check fgsm"
+_BLACK_BOXES = ("check square", "check transfer")
 
 
 @dataclass(frozen=True)
@@ -44,83 +46,68 @@ def checklist(eps: float, surrogate: Judge | None = None) -> tuple[Arm, ...]:
         eps: the radius that robustness is claimed at.
         surrogate: another encoder, for the transfer attack; without it that one is left out.
     """
-    ball, tried = Ball(Norm.LINF, eps), Effort(steps=_STEPS[1])
-    rising = [attack_arm("pgd", Ball(Norm.LINF, each), tried) for each in (eps / 2, eps, 2 * eps, LARGE_EPS)]
-    longer = [attack_arm("pgd", ball, Effort(steps=each)) for each in _STEPS if each != tried.steps]
-    arms = [
-        *rising,
-        *longer,
-        attack_arm("pgd", ball, Effort(steps=_STEPS[1], restarts=_RESTARTS)),
-        attack_arm("fgsm", ball, Effort()),
-        attack_arm("square", ball, Effort(steps=_QUERIES)),
-    ]
-    return (*arms, attack_arm("transfer", ball, Effort(), surrogate)) if surrogate else tuple(arms)
+    return tuple(_arms(eps, surrogate))
 
 
-def verdicts(evaluation: Evaluation, eps: float) -> tuple[Verdict, ...]:
-    """Judge a run of `checklist`; signs whose arms were not run are left out."""
-    return tuple(_verdicts(_Runs(evaluation, eps)))
+def verdicts(evaluation: Evaluation) -> tuple[Verdict, ...]:
+    """Judge a run of `checklist`; none without one."""
+    radii = [each.condition.eps for each in evaluation.outcomes if each.condition.name == _ONE_STEP]
+    return tuple(_verdicts(evaluation, radii[0])) if radii and radii[0] is not None else ()
 
 
-@dataclass(frozen=True)
-class _Runs:
-    evaluation: Evaluation
-    eps: float
+def _arms(eps: float, surrogate: Judge | None) -> Iterator[Arm]:
+    def pgd(radius: float, steps: int, restarts: int = 1) -> Arm:
+        effort = Effort(steps, restarts)
+        return attack_arm("pgd", Ball(Norm.LINF, radius), effort, check=_name(steps, restarts))
 
-    def pgd(self, *, eps: float | None = None, steps: int = _STEPS[1], restarts: int = 1) -> Outcome | None:
-        wanted = {"pgd_steps": steps, "pgd_restarts": restarts}
-        return self._first("pgd", self.eps if eps is None else eps, wanted)
-
-    def other(self, name: str) -> Outcome | None:
-        return self._first(name, self.eps, {})
-
-    def accuracy(self, outcome: Outcome) -> float:
-        return self.evaluation.accuracy(outcome).value
-
-    def _first(self, name: str, eps: float, settings: dict[str, int]) -> Outcome | None:
-        for each in self.evaluation.outcomes:
-            condition = each.condition
-            near = condition.eps is not None and abs(condition.eps - eps) < 1e-6
-            if condition.name == name and near and settings.items() <= condition.settings.items():
-                return each
-        return None
+    ball = Ball(Norm.LINF, eps)
+    for radius in _radii(eps):
+        yield pgd(radius, _STEPS[1])
+    yield pgd(eps, _STEPS[0])
+    yield pgd(eps, _STEPS[2])
+    yield pgd(eps, _STEPS[1], _RESTARTS)
+    yield attack_arm("fgsm", ball, Effort(), check=_ONE_STEP)
+    yield attack_arm("square", ball, Effort(steps=_QUERIES), check=_BLACK_BOXES[0])
+    if surrogate is not None:
+        yield attack_arm("transfer", ball, Effort(), surrogate, check=_BLACK_BOXES[1])
 
 
-def _verdicts(runs: _Runs) -> Iterator[Verdict]:
-    usual = runs.pgd()
-    if usual is None:
-        return
-    usual_accuracy = runs.accuracy(usual)
+def _radii(eps: float) -> list[float]:
+    return sorted({eps / 2, eps, 2 * eps, LARGE_EPS})
 
-    radii = [0.5 * runs.eps, runs.eps, 2 * runs.eps, LARGE_EPS]
-    found = [(eps, runs.pgd(eps=eps)) for eps in sorted(radii)]
-    rising = {f"pgd {eps * 255:g}/255": runs.accuracy(each) for eps, each in found if each is not None}
-    values = list(rising.values())
-    falls = all(later <= earlier + SLACK for earlier, later in pairwise(values))
-    yield Verdict("accuracy falls as eps rises", falls, rising)
 
-    large = runs.pgd(eps=LARGE_EPS)
-    if large is not None:
-        accuracy = runs.accuracy(large)
-        yield Verdict("nothing withstands a large eps", accuracy <= SLACK, {large.condition.title: accuracy})
+def _name(steps: int, restarts: int = 1) -> str:
+    return f"check pgd-{steps}" if restarts == 1 else f"check pgd-{steps}x{restarts}"
 
-    longer = {f"{steps} steps": each.loss for steps in _STEPS if (each := runs.pgd(steps=steps)) is not None}
-    if len(longer) > 1:
-        climbs = all(later >= earlier * (1 - SLACK) for earlier, later in pairwise(longer.values()))
-        yield Verdict("the loss rises with steps", climbs, longer)
 
-    again = runs.pgd(restarts=_RESTARTS)
-    if again is not None:
-        numbers = {"1 restart": usual_accuracy, f"{_RESTARTS} restarts": runs.accuracy(again)}
-        little = usual_accuracy - runs.accuracy(again) <= 3 * SLACK
-        yield Verdict("restarts change little", little, numbers)
+def _verdicts(evaluation: Evaluation, eps: float) -> Iterator[Verdict]:
+    def at(name: str, radius: float = eps) -> Outcome:
+        found = evaluation.find(f"{name} {radius * 255:g}/255")
+        assert found is not None  # arms of a checklist are run together
+        return found
 
-    weaker = {"fgsm": "one step is no stronger than many"}
-    weaker |= {
-        name: f"{name}, a black box, is no stronger than the white box" for name in ("square", "transfer")
-    }
-    for name, claim in weaker.items():
-        outcome = runs.other(name)
+    def accuracy(outcome: Outcome) -> float:
+        return evaluation.accuracy(outcome).value
+
+    usual = accuracy(at(_name(_STEPS[1])))
+    falling = {f"{each * 255:g}/255": accuracy(at(_name(_STEPS[1]), each)) for each in _radii(eps)}
+    falls = all(later <= earlier + SLACK for earlier, later in pairwise(falling.values()))
+    yield Verdict("accuracy falls as eps rises", falls, falling)
+
+    large = accuracy(at(_name(_STEPS[1]), LARGE_EPS))
+    yield Verdict("nothing withstands a large eps", large <= SLACK, {f"{LARGE_EPS * 255:g}/255": large})
+
+    longer = {f"{steps} steps": at(_name(steps)).loss for steps in _STEPS}
+    rises = all(later >= earlier * (1 - SLACK) for earlier, later in pairwise(longer.values()))
+    yield Verdict("the loss rises with steps", rises, longer)
+
+    again = accuracy(at(_name(_STEPS[1], _RESTARTS)))
+    numbers = {"1 restart": usual, f"{_RESTARTS} restarts": again}
+    yield Verdict("restarts change little", usual - again <= 3 * SLACK, numbers)
+
+    for name in (_ONE_STEP, *_BLACK_BOXES):
+        outcome = evaluation.find(f"{name} {eps * 255:g}/255")
         if outcome is not None:
-            numbers = {"pgd": usual_accuracy, name: runs.accuracy(outcome)}
-            yield Verdict(claim, runs.accuracy(outcome) >= usual_accuracy - SLACK, numbers)
+            weaker, title = accuracy(outcome), name.removeprefix("check ")
+            numbers = {"pgd": usual, title: weaker}
+            yield Verdict(f"{title} is no stronger than pgd", weaker >= usual - SLACK, numbers)

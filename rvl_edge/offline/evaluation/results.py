@@ -33,7 +33,7 @@ class Condition(_Entry):
     """What was done to the samples before they were asked about.
 
     Attributes:
-        kind: of the treatment.
+        kind: of the treatment; a `check` is an attack that looks for masked gradients.
         name: `clean`, an attack arm's or a corruption's.
         norm: of an attack's perturbation.
         eps: its radius, in units of the domain's full scale.
@@ -43,7 +43,7 @@ class Condition(_Entry):
         attacker: what an attacker saw.
     """
 
-    kind: Literal["clean", "attack", "corruption"]
+    kind: Literal["clean", "attack", "check", "corruption"]
     name: Name
     norm: Norm | None = None
     eps: Annotated[float, Field(gt=0)] | None = None
@@ -167,6 +167,9 @@ class Evaluation(_Entry):
             raise ValueError(f"a column does not have {count} rows")
         if any(each.answers.max() >= classes for each in self.outcomes) or self.truths.max() >= classes:
             raise ValueError(f"an answer is none of the {classes} classes")
+        titles = [each.condition.title for each in self.outcomes]
+        if len(set(titles)) < len(titles):
+            raise ValueError("a condition is there twice")
         return self
 
     def right(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
