@@ -43,6 +43,15 @@ def test_the_referee_sees_clips_and_waveforms() -> None:
         assert ((found.flatten(1) @ weights.T).argmax(dim=1) != labels).all()
 
 
+def test_the_referee_takes_pictures_with_channels_last() -> None:
+    weights, samples, labels = problem(count=6)
+    pictures = samples.view(-1, 5, 2, 3).permute(0, 3, 1, 2)  # as decoders and NumPy keep them
+    found = Referee(Threat(Norm.LINF, 0.2), steps=5, queries=5)(
+        lambda points: points.permute(0, 2, 3, 1).flatten(1) @ weights.T, pictures, labels
+    )
+    assert ((found.permute(0, 2, 3, 1).flatten(1) @ weights.T).argmax(dim=1) != labels).all()
+
+
 def test_what_the_referee_does_not_know_is_refused() -> None:
     weights, samples, labels = problem(count=2)
     with pytest.raises(ConfigError, match="one eps for all"):

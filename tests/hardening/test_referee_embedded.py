@@ -23,7 +23,7 @@ from rvl_edge.types import Modality
 
 pytestmark = pytest.mark.data
 
-COUNT = 60
+COUNT = 40
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "export" / "checkpoints" / "tiny"
 
@@ -62,7 +62,7 @@ def test_ours_and_the_referees_accuracy_agree(
     plain: tuple[Classifier, Tensor, Tensor], names: tuple[AttackName, ...]
 ) -> None:
     classifier, pictures, labels = plain
-    threat, steps = Threat(Norm.LINF, 0.4 / 255), 5
+    threat, steps = Threat(Norm.LINF, 0.4 / 255), 4
     ours = Apgd(threat, "ce", steps) if len(names) == 1 else StandardAttack(threat, steps)
     found = ours(classifier, pictures, labels, torch.Generator().manual_seed(0))
     theirs = Referee(threat, names, steps)(classifier, pictures, labels)

@@ -107,7 +107,7 @@ class Referee:
 
 
 def _as_pictures(samples: Tensor) -> Tensor:
-    """View samples as (B, C, H, W), the only shape that the referee knows."""
+    """Samples as (B, C, H, W), the only shape that the referee knows, in the only order of memory."""
     if samples.ndim == 2:
-        return samples[:, None, None]
-    return samples.flatten(2, -2) if samples.ndim > 4 else samples
+        return samples[:, None, None].contiguous()
+    return (samples.flatten(2, -2) if samples.ndim > 4 else samples).contiguous()
