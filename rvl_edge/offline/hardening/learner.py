@@ -25,6 +25,8 @@ from rvl_edge.offline.hardening.sources.source import Source, step_seed
 from rvl_edge.offline.training.processes import Processes
 from rvl_edge.offline.training.snapshot import Stateful
 
+_TEXTS = 1 << 40  # keeps the choice of texts apart from the noise of samples
+
 
 class Hardening:
     """One stage as the loop sees it, a `Learner`.
@@ -79,6 +81,7 @@ class Hardening:
         samples, labels = (each.to(device, non_blocking=True) for each in (drawn.samples, drawn.labels))
         with _autocast(device, recipe.precision):
             batch = Batch(samples, labels, original_features(self._scene, samples))
+        batch = self._with_texts(batch, step, rows)
         adversarial = self._attack(batch, step, rows)
         self._last = (step, batch)
         with _autocast(device, recipe.precision):
@@ -97,6 +100,16 @@ class Hardening:
         if self._trains_text and scene.text is not None:
             scene = replace(scene, anchors=anchors_of(scene.text).to(scene.anchors.device))
         return self._validate(scene)
+
+    def _with_texts(self, batch: Batch, step: int, rows: slice) -> Batch:
+        """The batch with attacked texts, where the method wants them."""
+        recipe = self._recipe
+        if not isinstance(recipe.objective, TrainsText):
+            return batch
+        generator = torch.Generator().manual_seed(_TEXTS + step_seed(self._seed, step))
+        chance = torch.rand(recipe.batch_size, generator=generator)[rows]
+        with _autocast(self._processes.device, recipe.attack_precision or recipe.precision), torch.no_grad():
+            return replace(batch, texts=recipe.objective.texts(self._scene, batch, chance))
 
     def _attack(self, batch: Batch, step: int, rows: slice) -> Tensor:
         """Perturbed samples, from starts drawn for the whole batch of all processes."""

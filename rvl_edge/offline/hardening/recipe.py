@@ -25,7 +25,7 @@ from rvl_edge._validation import complaints
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.objectives import OBJECTIVES
-from rvl_edge.offline.hardening.objectives.interface import Objective
+from rvl_edge.offline.hardening.objectives.interface import Objective, TrainsText
 from rvl_edge.offline.hardening.threat import Norm, Threat
 from rvl_edge.offline.training.optimisation import OptimiserName
 from rvl_edge.types import Modality
@@ -174,6 +174,7 @@ class HardenRecipe(_Entry):
         text: the text tower's checkpoint, with its tokenizer; frozen unless a method trains it.
         labels: folder of label sets and templates.
         label_set: whose labels become the anchors.
+        words: the lexicon of attacks on texts, for methods that train against them.
         data: pictures of one's own; the sense's labelled set, if left out.
         include_validation: train on the validation part as well, once the numbers here are settled.
         validation_samples: at most so many of the validation part are attacked after each pass.
@@ -187,6 +188,7 @@ class HardenRecipe(_Entry):
     text: File
     labels: File
     label_set: str
+    words: File | None = None
     data: Annotated[FolderRecipe | ShardsRecipe, Field(discriminator="form")] | None = None
     include_validation: bool = False
     validation_samples: Positive = 500
@@ -201,6 +203,8 @@ class HardenRecipe(_Entry):
             raise ValueError("data of one's own are pictures: modality image")
         if self.lora is not None and any(each.optimiser != "adamw" for each in self.stages):
             raise ValueError("low-rank updates are trained with optimiser: adamw")
+        if self.words is None and any(isinstance(each.objective, TrainsText) for each in self.stages):
+            raise ValueError("the method attacks texts, so `words` must name a lexicon (calibration/words)")
         return self
 
     @property
@@ -235,6 +239,8 @@ def read_recipe(path: Path, arm: str | None = None) -> HardenRecipe:
         raise ConfigError(f"{path} is no hardening recipe", got=complaints(error)) from None
     home = path.resolve().parent
     paths = {name: home / getattr(recipe, name) for name in ("checkpoint", "text", "labels")}
+    if recipe.words is not None:
+        paths["words"] = home / recipe.words
     return recipe.model_copy(update=paths)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from rvl_edge.errors import CheckpointError, ConfigError
 from rvl_edge.offline.datasets.labels import read_label_sets, read_templates
+from rvl_edge.offline.hardening.attacks.text.words import read_lexicon
 from rvl_edge.offline.hardening.domains import domain_of
 from rvl_edge.offline.hardening.lora import add_lora
 from rvl_edge.offline.hardening.objectives.interface import Scene, TextSide
@@ -22,7 +23,7 @@ def make_scene(recipe: HardenRecipe, device: torch.device) -> Scene:
     """Open the checkpoints and make the anchors.
 
     Raises:
-        ConfigError: a label set that is not there, or layers for low-rank updates that are not.
+        ConfigError: a label set or lexicon that is not there, or layers for low-rank updates that are not.
         CheckpointError: a checkpoint that is not there, damaged, or another sense's.
     """
     text = _text_side(recipe, device)
@@ -72,4 +73,12 @@ def _text_side(recipe: HardenRecipe, device: torch.device) -> TextSide:
     encoder = open_text(recipe.text).requires_grad_(False).to(device)
     context = encoder.card.text_config.max_position_embeddings
     tokenizer = Tokenizer(read_tokenizer(recipe.text).encode(), context)
-    return TextSide(encoder, tokenizer, sets[recipe.label_set].labels, templates[recipe.modality])
+    chosen = sets[recipe.label_set]
+    return TextSide(
+        encoder,
+        tokenizer,
+        chosen.labels,
+        templates[recipe.modality],
+        synonyms=tuple(chosen.concepts.values()),
+        lexicon=None if recipe.words is None else read_lexicon(recipe.words),
+    )

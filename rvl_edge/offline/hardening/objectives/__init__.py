@@ -8,6 +8,8 @@ from typing import Any
 from rvl_edge.offline.hardening.objectives.agft import Agft
 from rvl_edge.offline.hardening.objectives.fare import Fare
 from rvl_edge.offline.hardening.objectives.lore import Lore
+from rvl_edge.offline.hardening.objectives.mat import Mat, MatPlus
+from rvl_edge.offline.hardening.objectives.mmcoa import Mmcoa
 from rvl_edge.offline.hardening.objectives.rlbind import Rlbind
 from rvl_edge.offline.hardening.objectives.tecoa import Tecoa
 
@@ -17,4 +19,7 @@ OBJECTIVES: dict[str, type[Any]] = {
     "rlbind": Rlbind,
     "lore": Lore,
     "agft": Agft,
+    "mmcoa": Mmcoa,
+    "mat": Mat,
+    "mat_plus": MatPlus,
 }

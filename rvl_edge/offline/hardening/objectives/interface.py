@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rvl_edge.offline.hardening.attacks.goals import Goal
+from rvl_edge.offline.hardening.attacks.text.words import Lexicon
 from rvl_edge.offline.hardening.domains import Domain
 from rvl_edge.offline.towers import Encoder, TextEncoder
 from rvl_edge.text import Tokenizer
@@ -25,12 +26,16 @@ class TextSide:
         tokenizer: its tokenizer.
         labels: K class names.
         templates: prompts of the sense, {} is the label.
+        synonyms: K tuples of other names for the same things; none where nobody asks for them.
+        lexicon: what attacks on texts may do to words, for methods that attack texts.
     """
 
     encoder: TextEncoder
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     templates: tuple[str, ...]
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    lexicon: Lexicon | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +65,16 @@ class Scene:
         return self.student.features(self.domain.model_input(samples)).float()
 
     def logits(self, features: Tensor) -> Tensor:
-        """Scaled cosines to the anchors, (B, K)."""
-        return self.scale * functional.normalize(features, dim=-1) @ self.anchors.T
+        """Scaled cosines to the anchors, (B, K) float32."""
+        return self.scale * cosines(features, self.anchors)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One text a sample, as it is and under attack."""
+
+    clean: tuple[str, ...]
+    adversarial: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +85,13 @@ class Batch:
         samples: (B, ...) in [0, 1], in the domain.
         labels: (B,) int64, index into the anchors.
         reference: (B, D), phi_org of the samples, not normalised.
+        texts: of a `TrainsText`.
     """
 
     samples: Tensor
     labels: Tensor
     reference: Tensor
+    texts: Texts | None = None
 
 
 class Objective(Protocol):
@@ -91,9 +106,22 @@ class Objective(Protocol):
 
 @runtime_checkable
 class TrainsText(Protocol):
-    """An objective under which the text encoder learns as well; the trainer saves it beside the sense's."""
+    """An objective that attacks texts as well, and under which the text encoder learns.
+
+    The trainer asks for the texts of each step before it attacks the samples, and saves the text encoder
+    beside the sense's.
+    """
 
     trains_text: bool
+
+    def texts(self, scene: Scene, batch: Batch, chance: Tensor) -> Texts:
+        """A text for each sample, and what the attacker makes of it.
+
+        Args:
+            scene: the towers as they are.
+            batch: samples, without texts.
+            chance: (B,) in [0, 1), one a sample, on the CPU: all that may be random in the choice.
+        """
 
 
 @runtime_checkable
@@ -118,3 +146,10 @@ def original_features(scene: Scene, samples: Tensor) -> Tensor:
     """phi_org, (B, D) float32, without gradient."""
     with torch.no_grad():
         return scene.original.features(scene.domain.model_input(samples)).float()
+
+
+def cosines(first: Tensor, second: Tensor) -> Tensor:
+    """Of rows (n, D) to rows (m, D), (n, m) float32; under autocast too, as a scale multiplies all errors."""
+    with torch.autocast(first.device.type, enabled=False):
+        units = [functional.normalize(each.float(), dim=-1) for each in (first, second)]
+        return units[0] @ units[1].T
