@@ -139,16 +139,16 @@ ATTACKERS = {
 
 
 def describe(attack: Any) -> dict[str, Any]:
-    """Every setting of an attack but its threat, which is its condition's."""
+    """Every setting of an attack; its threat is the condition's, and its seed the run's."""
     found: dict[str, Any] = {"attack": type(attack).__name__}
     for field in dataclasses.fields(attack):
         value = getattr(attack, field.name)
-        if isinstance(value, Threat):
+        if isinstance(value, Threat) or field.name == "seed":
             continue
         if dataclasses.is_dataclass(value):
             found |= {f"{field.name}_{name}": each for name, each in describe(value).items()}
         else:
-            found[field.name] = value
+            found[field.name] = list(value) if isinstance(value, tuple) else value
     return found
 
 

@@ -25,7 +25,7 @@ class Classifier:
         domain: the samples' way into the tower.
         anchors: (K, D), unit norm, on the encoder's device.
         scale: multiplies cosines; the encoder's own inverse temperature.
-        precision: of the tower; features and logits are float32 in any case.
+        precision: of the tower; what is before and after it is float32 in any case.
     """
 
     encoder: Encoder
@@ -46,9 +46,10 @@ class Classifier:
 
     def __call__(self, samples: Tensor) -> Tensor:
         """Logits (n, K) of samples (n, ...) in [0, 1]."""
+        inputs = self.domain.model_input(samples)
         half = self.precision != torch.float32
         with torch.autocast(self.device.type, self.precision if half else None, enabled=half):
-            features = self.encoder.features(self.domain.model_input(samples))
+            features = self.encoder.features(inputs)
         return self.scale * functional.normalize(features.float(), dim=-1) @ self.anchors.T
 
     @contextmanager

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of evaluations, against figures counted from their answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from linear_encoder import problem
+from linear_exam import linear_run
+
+from rvl_edge.errors import ConfigError
+from rvl_edge.offline.evaluation.arms import Effort
+from rvl_edge.offline.evaluation.asking import CLEAN, attack_arm
+from rvl_edge.offline.evaluation.budgets import Ball
+from rvl_edge.offline.evaluation.comparing import compare, markdown
+from rvl_edge.offline.evaluation.results import Evaluation, read_evaluation, write_evaluation
+from rvl_edge.offline.evaluation.running import Share
+from rvl_edge.offline.hardening.threat import Norm
+
+
+def _evaluation(
+    folder: Path, name: str, *, steps: int = 5, count: int = 30, noise: float = 0.0
+) -> Evaluation:
+    case = problem(count=count)
+    case.encoder.weights.data += noise * case.encoder.weights.data.roll(1, 0)
+    arms = (CLEAN, attack_arm("pgd", Ball(Norm.LINF, 4 / 255), Effort(steps=steps)))
+    run = linear_run(case, arms, folder, name=name)
+    run.compute(Share(), lambda title, done, total, rate: None)
+    found = run.collect()
+    assert found is not None
+    return found
+
+
+def test_a_row_an_encoder_a_column_a_condition(tmp_path: Path) -> None:
+    plain, other = _evaluation(tmp_path, "plain"), _evaluation(tmp_path, "other", noise=0.5)
+    table = compare([plain, other], against="plain")
+    assert table.columns == ("clean", "pgd 4/255")
+    assert [row.name for row in table.rows] == ["plain", "other"]
+    assert table.rows[0].differences == (None, None)
+    for place, outcome in enumerate(other.outcomes):
+        right, base = other.right(outcome), plain.right(plain.outcomes[place])
+        accuracy, gain = table.rows[1].accuracies[place], table.rows[1].differences[place]
+        assert accuracy is not None
+        assert gain is not None
+        assert accuracy.value == right.mean()
+        assert gain.value == pytest.approx(right.mean() - base.mean())
+    lines = markdown(table).splitlines()
+    assert lines[2].startswith("| encoder | clean | pgd 4/255 |")
+    assert f"{plain.right(plain.outcomes[0]).mean():.1%} [" in lines[4]
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+    plain = _evaluation(tmp_path, "plain")
+    with pytest.raises(ConfigError, match="other samples"):
+        compare([plain, _evaluation(tmp_path, "fewer", count=29)])
+    with pytest.raises(ConfigError, match="does not mean the same"):
+        compare([plain, _evaluation(tmp_path, "longer", steps=6)])
+    with pytest.raises(ConfigError, match="no evaluation of that name"):
+        compare([plain], against="plan")
+
+
+def test_files_that_are_no_evaluation_are_refused_by_field(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write_evaluation(_evaluation(tmp_path / "parts", "plain"), path)
+    good = json.loads(path.read_text())
+    damages: tuple[tuple[str, object], ...] = (
+        ("schema_version", 2),
+        ("truths", good["truths"][:-4]),
+        ("truths", "not base64!"),
+        ("outcomes", good["outcomes"] * 2),
+    )
+    for field, damage in damages:
+        path.write_text(json.dumps({**good, field: damage}))
+        with pytest.raises(ConfigError, match="no evaluation that this release reads"):
+            read_evaluation(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_evaluation(tmp_path / "missing.json")
+
+
+def test_the_schema_says_how_columns_are_packed() -> None:
+    schema = json.dumps(Evaluation.model_json_schema())
+    assert "contentEncoding" in schema
+    assert "32-bit floats" in schema
