@@ -59,6 +59,17 @@ def run(
     checks: Annotated[
         str, typer.Option(help="Look for masked gradients at this radius, such as 4/255.")
     ] = "",
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attack-prompts",
+            help="words or characters: a checkpoint is asked by attacked prompts too, in every attack.",
+        ),
+    ] = None,
+    edits: Annotated[int, typer.Option(min=1, help="Words or characters changed in a prompt.")] = 1,
+    words: Annotated[Path, typer.Option(help="Lexicon of the attacks on prompts.")] = Path(
+        "calibration/words/english.yaml"
+    ),
     at_sensor: Annotated[
         bool, typer.Option("--at-sensor", help="Attack waveform or camera pixels, not the encoder's input.")
     ] = False,
@@ -68,7 +79,7 @@ def run(
     part: Annotated[Literal["validation", "test"], typer.Option(help="Part of the set.")] = "test",
     label_set: Annotated[str | None, typer.Option(help="Question, where a sense has several.")] = None,
     text: Annotated[
-        Path | None, typer.Option(help="Text checkpoint; the folder text beside the checkpoint if left out.")
+        Path | None, typer.Option(help="Text checkpoint, if it is not the folder text beside the checkpoint.")
     ] = None,
     labels: Annotated[Path, typer.Option(help="Folder with a checkpoint's templates.yaml.")] = Path(
         "calibration/labels"
@@ -97,7 +108,7 @@ def run(
     again with the same --run; under torchrun or accelerate launch the processes share the work.
     """
     sets = existing(data)
-    treated = attack or corruptions or checks
+    treated = attack or corruptions or checks or prompts
     with offline_half("evaluate"):
         from rvl_edge.offline.evaluation.plans import is_bundle
     if not treated and is_bundle(subject):
@@ -134,6 +145,9 @@ def run(
         tuple(filter(None, corruptions.split(","))),
         robustness.severities(severities),
         radii(checks)[0] if checks else None,
+        tuple(prompts or ()),
+        edits,
+        words,
     )
     means = Means(run_folder, seed, batch_size, precision, processes.device)
     title = name or ("embedded" if subject is None else subject.resolve().name)

@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from rvl_edge.cli import bench, compare, doctor, evaluate, export, harden, labels, perceive, pretrain, pull, verify
+from rvl_edge.cli import (
+    bench,
+    compare,
+    doctor,
+    evaluate,
+    export,
+    harden,
+    labels,
+    perceive,
+    pretrain,
+    pull,
+    verify,
+)
 from rvl_edge.cli.output import exit_code, print_error, print_json
 from rvl_edge.errors import RvlEdgeError
 

@@ -20,6 +20,7 @@ from rvl_edge.offline.evaluation.budgets import Ball, Budget, Ratio
 from rvl_edge.offline.evaluation.corruptions.corrupt import corruptions_of
 from rvl_edge.offline.evaluation.exam import Exam, set_exam
 from rvl_edge.offline.evaluation.masking import checklist
+from rvl_edge.offline.evaluation.prompts import PromptAttack, prompt_arms
 from rvl_edge.offline.evaluation.running import Run
 from rvl_edge.offline.evaluation.subjects import (
     Judge,
@@ -28,6 +29,7 @@ from rvl_edge.offline.evaluation.subjects import (
     open_encoder,
     text_anchors,
 )
+from rvl_edge.offline.hardening.attacks.text.words import read_lexicon
 from rvl_edge.offline.hardening.domains import Waveform
 from rvl_edge.offline.hardening.threat import Norm
 from rvl_edge.perceiver import Perceiver
@@ -45,7 +47,8 @@ class Asked:
         count: samples; None is all.
         label_set: which question; None is the sense's first.
         at_sensor: attackers work on the sensor's own samples.
-        text: the text encoder's checkpoint; None is the folder `text` beside the checkpoint.
+        text: the text encoder's checkpoint; None is the folder `text` beside the checkpoint, or without one
+            the checkpoint itself.
         labels: folder with `templates.yaml`.
     """
 
@@ -72,6 +75,9 @@ class Conditions:
         corruptions: names, or `all`.
         severities: of corruptions.
         checks: the radius of the checklist of masked gradients.
+        prompts: attacks on a checkpoint's prompts, which double the attacks.
+        edits: words or characters changed in a prompt.
+        words: the lexicon of the attacks on prompts.
     """
 
     attacks: tuple[str, ...] = ()
@@ -83,6 +89,9 @@ class Conditions:
     corruptions: tuple[str, ...] = ()
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     checks: float | None = None
+    prompts: tuple[str, ...] = ()
+    edits: int = 1
+    words: Path = Path("calibration/words/english.yaml")
 
 
 @dataclass(frozen=True)
@@ -119,12 +128,18 @@ def checkpoint_run(name: str, folder: Path, asked: Asked, conditions: Conditions
     encoder = open_encoder(folder)
     modality, spec = encoder.card.modality, encoder.card.preprocess
     exam = _exam(modality, spec, asked)
-    text = asked.text or folder.parent / "text"
-    anchors = text_anchors(text, asked.labels, modality, exam.question.labels)
+    anchors = text_anchors(_text(folder, asked), asked.labels, modality, exam.question.labels)
     judge = checkpoint_judge(
         name, encoder, anchors, exam.domain, precision=means.precision, device=means.device
     )
     arms = _arms(exam, conditions, _surrogate(conditions, spec, exam, asked, means), means.seed)
+    for each in conditions.prompts:
+        attack = PromptAttack(each, conditions.edits, read_lexicon(conditions.words), means.seed)
+        others = text_anchors(_text(folder, asked), asked.labels, modality, exam.question.labels, attack)
+        attacked = checkpoint_judge(
+            name, encoder, others, exam.domain, precision=means.precision, device=means.device
+        )
+        arms += prompt_arms(attack, attacked, arms)
     return Run(exam, judge, arms, means.seed, means.batch_size, means.folder)
 
 
@@ -146,6 +161,8 @@ def bundle_run(
         CheckpointError: a surrogate that cannot be read.
         BackendError: a graph cannot be run.
     """
+    if conditions.prompts:
+        raise ConfigError("a bundle's prompts are not attacked", fix="attack its checkpoint's")
     needing = [each for each in conditions.attacks if each not in BLACK_BOXES]
     if needing or conditions.checks is not None:
         raise ConfigError(
@@ -187,11 +204,15 @@ def _surrogate(
             got=encoder.card.preprocess,
             expected=spec,
         )
-    text = asked.text or folder.parent / "text"
-    anchors = text_anchors(text, asked.labels, exam.modality, exam.question.labels)
+    anchors = text_anchors(_text(folder, asked), asked.labels, exam.modality, exam.question.labels)
     return checkpoint_judge(
         folder.name, encoder, anchors, exam.domain, precision=means.precision, device=means.device
     )
+
+
+def _text(folder: Path, asked: Asked) -> Path:
+    beside = folder.resolve().parent / "text"
+    return asked.text or (beside if beside.is_dir() else folder)
 
 
 def _arms(exam: Exam, conditions: Conditions, surrogate: Judge | None, seed: int) -> tuple[Arm, ...]:

@@ -17,7 +17,7 @@ from rvl_edge.offline.towers.card import VisionConfig
 from rvl_edge.preprocess.spec import ImageSpec
 from rvl_edge.types import Modality
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "export/checkpoints/tiny/text"
 HALF = (0.5, 0.5, 0.5)
 
