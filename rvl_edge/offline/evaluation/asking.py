@@ -46,11 +46,13 @@ class Arm:
         condition: what is done to the samples.
         strike: of an attack, on samples of the domain.
         alter: of a corruption, on the sensor's samples.
+        asked: who is asked in place of the run's judge: the same encoder with attacked prompts.
     """
 
     condition: Condition
     strike: Strike | None = None
     alter: Alter | None = None
+    asked: Logits | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,7 @@ class Run:
             _key({"seed": self.seed, "condition": arm.condition.model_dump(), "batch": batch})[:12], 16
         )
         device, clock = self.judge.device, time.perf_counter()
-        answers = ask(self.judge.logits, arm.strike, samples.to(device), labels.to(device), seed)
+        answers = ask(arm.asked or self.judge.logits, arm.strike, samples.to(device), labels.to(device), seed)
         columns = [each.cpu().numpy() for each in (answers.classes, answers.confidences, answers.losses)]
         return _Part(
             answers=columns[0],

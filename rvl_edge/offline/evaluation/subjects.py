@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.exam import Exam
 from rvl_edge.offline.evaluation.results import Subject
 from rvl_edge.offline.hardening.attacks.goals import Logits
+from rvl_edge.offline.hardening.attacks.text.interface import Read
+from rvl_edge.offline.hardening.attacks.text.reading import Reader
 from rvl_edge.offline.hardening.domains import Domain
 from rvl_edge.offline.pretraining.texts import TextReader
 from rvl_edge.offline.towers import Encoder, open_checkpoint, open_text, read_tokenizer
@@ -57,7 +59,13 @@ def open_encoder(folder: Path) -> Encoder:
     return encoder.requires_grad_(False)
 
 
-def text_anchors(text: Path, labels: Path, modality: Modality, classes: tuple[str, ...]) -> FloatArray:
+def text_anchors(
+    text: Path,
+    labels: Path,
+    modality: Modality,
+    classes: tuple[str, ...],
+    attack: Callable[[Read, Sequence[str]], list[str]] | None = None,
+) -> FloatArray:
     """Anchors (K, D) of classes as the robot makes them, by a text checkpoint.
 
     Args:
@@ -65,6 +73,7 @@ def text_anchors(text: Path, labels: Path, modality: Modality, classes: tuple[st
         labels: folder with `templates.yaml`.
         modality: whose prompts.
         classes: K names.
+        attack: what becomes of all prompts before they are embedded.
 
     Raises:
         CheckpointError: the text encoder or tokenizer cannot be read.
@@ -76,7 +85,11 @@ def text_anchors(text: Path, labels: Path, modality: Modality, classes: tuple[st
     encoder = open_text(text)
     tokenizer = Tokenizer(read_tokenizer(text).encode(), encoder.card.text_config.max_position_embeddings)
     reader = TextReader(encoder, tokenizer)
-    return make_anchors(classes, templates[modality], embed=reader, trained=None, version=0).matrix
+
+    def embed(prompts: Sequence[str]) -> FloatArray:
+        return reader(prompts if attack is None else attack(Reader(encoder, tokenizer), prompts))
+
+    return make_anchors(classes, templates[modality], embed=embed, trained=None, version=0).matrix
 
 
 def checkpoint_judge(
