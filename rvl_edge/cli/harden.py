@@ -23,6 +23,10 @@ def run(
     run_folder: Annotated[
         Path, typer.Option("--run", help="Folder for snapshots and metrics; the same one resumes.")
     ] = Path("runs/harden"),
+    length: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=1, help="Part of the recipe's steps, for a rehearsal."),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu keeps off a GPU; what there is, if left out.")
     ] = None,
@@ -41,6 +45,8 @@ def run(
         from rvl_edge.offline.training.processes import Processes
 
     wanted = read_recipe(path, arm)
+    if length is not None:
+        wanted = wanted.model_copy(update={"length": length})
     processes = Processes(device)
     with progress() as advance:
         metrics = harden(

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "export/checkpoints/tiny/text"
 LABELS = ("red", "green", "blue")
 FOLDERS = {"form": "folder", "train": "train", "validation": "validation"}
-SHARDS = {"form": "shards", "train": "{0..3}.tar", "validation": "validation", "lanes": 2, "held": 3}
+SHARDS = {"form": "shards", "train": "{0..3}.tar", "validation": "{0..1}.tar", "lanes": 2, "held": 3}
 STEPS = 6
 STAGE = {
     "objective": {"name": "fare"},

@@ -65,6 +65,7 @@ def harden(
             scene=scene,
             source=material.source(each, seed + number),
             validate=validator(material.validation, each, processes),
+            length=recipe.length,
         )
         train(stage, folder, processes, report(f"{number + 1}. {each.name}"), board=board)
         processes.wait()

@@ -19,7 +19,7 @@ from rvl_edge.offline.hardening.recipe import FolderRecipe, HardenRecipe, Shards
 from rvl_edge.offline.hardening.sources.ahead import Ahead
 from rvl_edge.offline.hardening.sources.decoding import Decoder, Encoded
 from rvl_edge.offline.hardening.sources.folders import FolderSource, PictureFolder
-from rvl_edge.offline.hardening.sources.shards import ShardSource, expand
+from rvl_edge.offline.hardening.sources.shards import ShardSource, expand, first_samples
 from rvl_edge.offline.hardening.sources.source import Labelled, Source
 from rvl_edge.offline.hardening.sources.stored import Stored, drawer
 from rvl_edge.preprocess.spec import ImageSpec
@@ -52,13 +52,9 @@ def open_material(recipe: HardenRecipe, data: Path, scene: Scene) -> Material:
         return _labelled_set(recipe, data, scene, labels)
     spec = scene.student.card.preprocess
     assert isinstance(spec, ImageSpec)  # own data are pictures, as the recipe was checked for
-    folder = PictureFolder.at(data / recipe.data.validation, labels).take(recipe.validation_samples)
-    validation = Labelled(
-        Decoder(spec)([Encoded(str(path), path.read_bytes()) for path in folder.paths]), folder.labels
-    )
     if isinstance(recipe.data, FolderRecipe):
-        return _pictures(recipe.data, data, spec, labels, validation)
-    return _shards(recipe.data, data, spec, labels, validation)
+        return _pictures(recipe.data, recipe.validation_samples, data, spec, labels)
+    return _shards(recipe.data, recipe.validation_samples, data, spec, labels)
 
 
 def _labelled_set(recipe: HardenRecipe, data: Path, scene: Scene, labels: tuple[str, ...]) -> Material:
@@ -87,20 +83,20 @@ def _labelled_set(recipe: HardenRecipe, data: Path, scene: Scene, labels: tuple[
 
 
 def _pictures(
-    recipe: FolderRecipe, data: Path, spec: ImageSpec, labels: tuple[str, ...], validation: Labelled
+    recipe: FolderRecipe, validated: int, data: Path, spec: ImageSpec, labels: tuple[str, ...]
 ) -> Material:
     folder = PictureFolder.at(data / recipe.train, labels)
-    return Material(
-        source=lambda stage, seed: Ahead(
-            FolderSource(folder, spec, batch_size=stage.batch_size, seed=seed, mirror=recipe.mirror)
-        ),
-        validation=validation,
-        files=folder.paths,
-    )
+    chosen = PictureFolder.at(data / recipe.validation, labels).take(validated)
+    pictures = Decoder(spec)([Encoded(str(path), path.read_bytes()) for path in chosen.paths])
+
+    def source(stage: StageRecipe, seed: int) -> Source:
+        return Ahead(FolderSource(folder, spec, batch_size=stage.batch_size, seed=seed, mirror=recipe.mirror))
+
+    return Material(source, Labelled(pictures, chosen.labels), folder.paths)
 
 
 def _shards(
-    recipe: ShardsRecipe, data: Path, spec: ImageSpec, labels: tuple[str, ...], validation: Labelled
+    recipe: ShardsRecipe, validated: int, data: Path, spec: ImageSpec, labels: tuple[str, ...]
 ) -> Material:
     shards = expand(recipe.train, data)
 
@@ -109,4 +105,5 @@ def _shards(
             ShardSource(shards, spec, len(labels), batch_size=stage.batch_size, seed=seed, recipe=recipe)
         )
 
+    validation = first_samples(expand(recipe.validation, data), spec, len(labels), validated)
     return Material(source, validation, tuple(Path(each) for each in shards if "://" not in each))

@@ -99,11 +99,10 @@ class FolderRecipe(_Entry):
 
 
 class ShardsRecipe(_Entry):
-    """WebDataset shards of pictures, `train-{0000..0041}.tar` or URLs, and a folder of validation pictures.
+    """WebDataset shards of pictures: `train-{0000..0041}.tar`, `train-*.tar`, or a URL with such braces.
 
     Attributes:
-        train: shards; a sample is KEY.jpg and KEY.cls, the number of its label in the label set.
-        validation: a folder as in `FolderRecipe`.
+        train, validation: shards; a sample is KEY.jpg and KEY.cls, the number of its label in the label set.
         lanes: processes that may share a batch; each lane reads shards of its own.
         held: samples a lane mixes at once.
         mirror: turn every second picture left to right.
@@ -175,6 +174,7 @@ class HardenRecipe(_Entry):
         labels: folder of label sets and templates.
         label_set: whose labels become the anchors.
         words: the lexicon of attacks on texts, for methods that train against them.
+        length: part of all stages' steps to train, for a rehearsal or a slow machine.
         data: pictures of one's own; the sense's labelled set, if left out.
         include_validation: train on the validation part as well, once the numbers here are settled.
         validation_samples: at most so many of the validation part are attacked after each pass.
@@ -189,6 +189,7 @@ class HardenRecipe(_Entry):
     labels: File
     label_set: str
     words: File | None = None
+    length: Annotated[float, Field(gt=0, le=1)] = 1.0
     data: Annotated[FolderRecipe | ShardsRecipe, Field(discriminator="form")] | None = None
     include_validation: bool = False
     validation_samples: Positive = 500

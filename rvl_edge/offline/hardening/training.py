@@ -29,6 +29,7 @@ class Stage:
         seed: of this stage.
         scene: its student is trained, and its text encoder where the objective says so.
         source: training samples.
+        length: part of the steps to train.
         validate: scene -> accuracy by question.
     """
 
@@ -38,6 +39,7 @@ class Stage:
     scene: Scene
     source: Source
     validate: Callable[[Scene], dict[str, float]]
+    length: float = 1.0
 
     @property
     def steps(self) -> int:
@@ -46,6 +48,10 @@ class Stage:
         Raises:
             ConfigError: the recipe counts passes of a stream.
         """
+        return max(1, round(self.length * self._whole))
+
+    @property
+    def _whole(self) -> int:
         if self.recipe.steps is not None:
             return self.recipe.steps
         if self.source.steps_per_epoch is None:

@@ -133,6 +133,17 @@ class ShardSource:
         return Labelled(self._decode(pictures), torch.tensor([each.label for each in samples]))
 
 
+def first_samples(shards: Sequence[str], spec: ImageSpec, classes: int, count: int) -> Labelled:
+    """At most `count` samples from the front.
+
+    Raises:
+        ConfigError: a shard is damaged or cannot be reached.
+    """
+    samples = list(islice((each for shard in shards for each in _read(shard, classes)), count))
+    pictures = Decoder(spec)([Encoded(each.name, each.content) for each in samples])
+    return Labelled(pictures, torch.tensor([each.label for each in samples]))
+
+
 class _Lane:
     """An endless stream over its shards, which can be entered anywhere by running through it again."""
 
