@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +37,14 @@ class BundleWriter:
         """Write one file below the bundle's folder; returns the manifest's entry for it."""
         self.path(name).write_bytes(content)
         return FileRef(path=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+    def link(self, name: str, source: Path) -> None:
+        """Take a file over from elsewhere without reading it, if the file system has links."""
+        target = self.path(name)
+        try:
+            target.hardlink_to(source.resolve())
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source, target)
 
     def load(self, entry: GraphEntry) -> GraphFiles:
         """As `Bundle.load`."""
@@ -82,3 +91,31 @@ def new_bundle(path: Path) -> Iterator[BundleWriter]:
             got=error,
             fix=f"make room, or give a folder to write in; {path} is as it was",
         ) from error
+
+
+def add_reports(path: Path, reports: Mapping[str, bytes]) -> None:
+    """Put files into `reports/` of a bundle and name them in its manifest, in one step.
+
+    The bundle is written anew beside itself, its other files by hard links where the file system has them,
+    and then takes its own place: a reader sees the old bundle or the new one.
+
+    Args:
+        path: the bundle's folder.
+        reports: content by name; one of the same name is replaced.
+
+    Raises:
+        BundleError: `path` is no sound bundle, or cannot be written.
+    """
+    bundle = Bundle.open(path)
+    old = bundle.manifest
+    replaced = {MANIFEST_NAME, *(f"reports/{name}" for name in reports)}
+    replaced |= {old.reports[name].path for name in reports if name in old.reports}
+    with new_bundle(bundle.root) as writer:
+        for source in sorted(bundle.root.rglob("*")):
+            name = source.relative_to(bundle.root).as_posix()
+            if (
+                source.is_file() and name not in replaced
+            ):  # what is rewritten must not share the old one's bytes
+                writer.link(name, source)
+        added = {name: writer.add(f"reports/{name}", content) for name, content in reports.items()}
+        writer.finish(old.model_copy(update={"reports": {**old.reports, **added}}))

@@ -23,6 +23,7 @@ from rvl_edge.cli import (
     perceive,
     pretrain,
     pull,
+    report,
     verify,
 )
 from rvl_edge.cli.output import exit_code, print_error, print_json
@@ -36,7 +37,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (doctor, perceive, labels, verify, bench, pull, pretrain, harden, evaluate, compare, export):
+for verb in (
+    doctor,
+    perceive,
+    labels,
+    verify,
+    bench,
+    pull,
+    pretrain,
+    harden,
+    evaluate,
+    compare,
+    report,
+    export,
+):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 
 

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The card says what the evaluations say, and what they do not."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from made_up import CLEAN, COUNT, attack, corruption, evaluation
+
+from rvl_edge.errors import ConfigError
+from rvl_edge.offline.evaluation.wilson import proportion
+from rvl_edge.offline.reporting.card import Card, make_card
+from rvl_edge.offline.reporting.files import NAMES, report_files, write_report
+from rvl_edge.offline.reporting.markdown import as_markdown
+from rvl_edge.offline.reporting.page import as_page
+from rvl_edge.types import Modality
+
+RUN = (
+    (CLEAN, 24),
+    (attack(4), 6),
+    (attack(1), 15),
+    (corruption("fog", 1), 20),
+    (corruption("fog", 5), 10),
+    (corruption("snow", 1), 18),
+)
+HARDENED = ((CLEAN, 22), (attack(4), 16), (attack(1), 20))
+VOID = {"meta", "link", "img"}
+
+
+class Reader(HTMLParser):
+    """Checks that elements close in the order they opened, and collects what a browser would act on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.cells: list[list[str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        given = dict(attrs)
+        self.ids += [given["id"]] if given.get("id") else []
+        self.links += [given[key] for key in ("href", "src") if given.get(key)]
+        assert not any(key.startswith("on") for key in given)
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.cells.append([])
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.cells[-1].append(data)
+
+
+def card() -> Card:
+    return make_card("A card", [evaluation("plain", RUN), evaluation("hardened", HARDENED)])
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def test_the_card_has_the_figures_and_survives_its_file() -> None:
+    made = card()
+    assert Card.model_validate_json(made.model_dump_json()) == made
+    (sense,) = made.senses
+    plain = {each.title: each for each in sense.encoders[0].measured}
+    assert plain["clean"].accuracy == proportion(24, COUNT)
+    assert plain["apgd-ce+t 4/255"].accuracy == proportion(6, COUNT)
+    assert plain["clean"].recall["dog"] == proportion(8, 10)
+    assert sum(each.share for each in plain["clean"].reliability) == pytest.approx(1)
+
+
+def test_samples_of_another_domain_or_sense_are_not_in_one_table() -> None:
+    made = make_card(
+        "x",
+        [
+            evaluation("a"),
+            evaluation("b"),
+            evaluation("a", domain="camera"),
+            evaluation("a", modality=Modality.THERMAL),
+        ],
+    )
+    assert [len(each.encoders) for each in made.senses] == [2, 1, 1]
+
+
+def test_two_results_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two results of one encoder"):
+        make_card("x", [evaluation(), evaluation()])
+    with pytest.raises(ConfigError, match="needs results"):
+        make_card("x", [])
+
+
+def test_the_page_is_whole_asks_for_nothing_and_runs_nothing() -> None:
+    page = as_page(card())
+    reader = read(page)
+    assert "script" not in reader.names
+    assert "alert(1)" in page  # the label, as text
+    assert "\u202e" not in page
+    assert all(link.startswith(("#", "data:")) for link in reader.links)
+    assert {link[1:] for link in reader.links if link.startswith("#")} <= set(reader.ids)
+    assert not re.search(r"url\(|@import|https?://", page)
+    assert "default-src 'none'" in unescape(page)
+
+
+def test_the_page_has_every_figure_as_text() -> None:
+    rows = {row[0]: row[1:] for row in read(as_page(card())).cells if row}
+    assert rows["clean"] == ["80.0 [62.7, 90.5]", "73.3 [55.6, 85.8]"]
+    assert rows["apgd-ce+t 4/255"] == ["20.0 [9.5, 37.3]", "53.3 [36.1, 69.8]"]
+    assert rows["fog"] == ["66.7", "33.3"]
+    assert rows["snow"] == ["60.0", "–"]
+    assert rows["mean"] == ["63.3", "–"]
+
+
+def test_curves_begin_at_the_clean_accuracy_and_rise_in_eps() -> None:
+    lines = re.findall(r'<polyline points="([^"]+)"', as_page(card()))
+    plain, hardened = ([tuple(map(float, at.split(","))) for at in line.split()] for line in lines[:2])
+    assert [x for x, _ in plain] == sorted(x for x, _ in plain)
+    heights = [y for _, y in plain]
+    assert len(heights) == 3  # eps 0, 1 and 4
+    assert heights == sorted(heights)  # SVG's y points down: accuracy falls
+    assert (heights[2] - heights[0]) / (heights[1] - heights[0]) == pytest.approx((24 - 6) / (24 - 15), 0.01)
+    assert hardened[-1][1] < plain[-1][1]
+
+
+def test_markdown_keeps_its_columns_whatever_a_label_is_called() -> None:
+    text = as_markdown(card())
+    assert "<script>" not in text
+    assert "\u202e" not in text
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(columns) == 1, block
+
+
+def test_what_was_not_tested_follows_from_what_was() -> None:
+    gaps = "\n".join(make_card("x", [evaluation("a", ((CLEAN, 24), (attack(4, "pgd"), 6)))]).not_tested)
+    for expected in (
+        "weaker than these",
+        "black-box",
+        "masked gradients",
+        "gaussian_noise",
+        "exported graph",
+    ):
+        assert expected in gaps
+    assert "thermal, depth, audio, video" in gaps
+    ran = ((CLEAN, 24), (attack(4, "autoattack"), 6), (attack(4, "square"), 8), (corruption("fog", 1), 3))
+    fewer = "\n".join(make_card("x", [evaluation("a", ran)]).not_tested)
+    assert "black-box" not in fewer
+    assert "weaker than these" not in fewer
+    assert "fog" not in fewer
+    assert any("any attack" in gap for gap in make_card("x", [evaluation("a", ((CLEAN, 1),))]).not_tested)
+
+
+def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:
+    files = report_files(card())
+    assert tuple(files) == NAMES
+    write_report(files, tmp_path / "out")
+    write_report({**files, "REPORT.md": b"new"}, tmp_path / "out")
+    assert (tmp_path / "out/REPORT.md").read_bytes() == b"new"
+    (tmp_path / "out/mine.txt").write_text("keep")
+    with pytest.raises(ConfigError, match="will not replace"):
+        write_report(files, tmp_path / "out")
+    assert (tmp_path / "out/mine.txt").read_text() == "keep"
