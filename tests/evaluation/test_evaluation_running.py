@@ -67,6 +67,13 @@ def test_every_arm_finds_what_a_linear_encoder_withstands(case: Problem, tmp_pat
     assert (found.right(standard) == (distance > EPS)).mean() > 0.97
 
 
+def test_the_worst_of_several_attacks_is_taken_sample_by_sample(case: Problem, tmp_path: Path) -> None:
+    found = _whole(linear_run(case, ARMS, tmp_path))
+    for row, withstood in enumerate(found.worst(found.outcomes)):
+        answers = {int(each.answers[row]) for each in found.outcomes}
+        assert withstood == (answers == {int(found.truths[row])})
+
+
 def test_a_file_read_back_says_the_same(case: Problem, tmp_path: Path) -> None:
     found = _whole(linear_run(case, ARMS, tmp_path / "parts"))
     write_evaluation(found, tmp_path / "result.json")
