@@ -27,7 +27,10 @@ def run(
     data: DataPath,
     targets: Annotated[
         Path | None,
-        typer.Option(help="YAML of accuracies to reach, by label set; exits with 1 if one is missed."),
+        typer.Option(
+            help="YAML of accuracies to reach, by label set, or by condition such as `pgd 4/255`; exits with "
+            "1 if one is missed."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -116,14 +119,13 @@ def run(
             subject, data=sets, targets=targets, out=out, modality=modality, backend=backend, as_json=as_json
         )
         return
-    if targets is not None:
-        raise ConfigError("targets are of bundles as they are", fix="leave out --targets or the attacks")
     if out is not None and out.suffix != ".json":
         raise ConfigError("attacks and corruptions leave one file", got=out, expected="--out FILE.json")
     with offline_half("evaluate"):
         from rvl_edge.offline.datasets.samples import Part
         from rvl_edge.offline.evaluation.arms import Effort
         from rvl_edge.offline.evaluation.budgets import radii, ratios
+        from rvl_edge.offline.evaluation.evaluate import read_targets
         from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, bundle_run, checkpoint_run
         from rvl_edge.offline.evaluation.running import Share
         from rvl_edge.offline.hardening.threat import Norm
@@ -150,11 +152,12 @@ def run(
         words,
     )
     means = Means(run_folder, seed, batch_size, precision, processes.device)
+    wanted = {} if targets is None else read_targets(existing(targets))
     title = name or ("embedded" if subject is None else subject.resolve().name)
     if not is_bundle(subject):
         assert subject is not None  # which would be the embedded bundle
         work = checkpoint_run(title, existing(subject), asked, conditions, means)
-        robustness.carry_out(work, share, out, as_json=as_json)
+        robustness.carry_out(work, share, out, wanted, as_json=as_json)
         return
     if len(modality or ()) != 1:
         raise ConfigError("one sense a run", got=modality, fix="name it by --modality")
@@ -168,7 +171,7 @@ def run(
         conditions=conditions,
         means=means,
     ) as work:
-        robustness.carry_out(work, share, out, as_json=as_json)
+        robustness.carry_out(work, share, out, wanted, as_json=as_json)
 
 
 def _as_it_is(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,14 +42,40 @@ def severities(text: str) -> tuple[int, ...]:
     return tuple(sorted(map(int, items)))
 
 
-def carry_out(run: Run, share: Share, out: Path | None, *, as_json: bool) -> None:
-    """Compute a share; whoever finds all parts done writes and prints the result."""
+def carry_out(
+    run: Run, share: Share, out: Path | None, targets: Mapping[str, float], *, as_json: bool
+) -> None:
+    """Compute a share; whoever finds all parts done writes and prints the result.
+
+    Args:
+        run: what to compute.
+        share: which of it.
+        out: file for the result.
+        targets: accuracy to reach, by the title of a condition.
+        as_json: print one JSON document.
+
+    Raises:
+        ConfigError: a target of a condition that is not run.
+        typer.Exit: with 1, a target was missed.
+    """
     from rvl_edge.offline.evaluation.results import write_evaluation
 
-    with progress() as advance:
-        run.compute(
-            share, lambda title, done, total, rate: advance(title, done, total, f"{rate:.1f} samples/s")
+    titles = [arm.condition.title for arm in run.arms]
+    unknown = sorted(targets.keys() - set(titles))
+    if unknown:
+        raise ConfigError(
+            "a target is of no condition of this run", got=", ".join(unknown), expected=", ".join(titles)
         )
+    with progress() as advance:
+        parts, finished = run.parts(share), 0
+
+        def report(title: str, done: int, total: int, rate: float) -> None:
+            nonlocal finished
+            finished += 1
+            advance("all", finished, parts)
+            advance(title, done, total, f"{rate:.1f} samples/s")
+
+        run.compute(share, report)
     found = run.collect()
     if found is None:
         typer.echo(f"this share is done; the parts are in {run.folder}, others are missing", err=True)
@@ -59,6 +86,18 @@ def carry_out(run: Run, share: Share, out: Path | None, *, as_json: bool) -> Non
         print_json(_document(found))
     else:
         _show(found)
+    missed = [each for title, wanted in targets.items() if (each := _missed(found, title, wanted))]
+    for each in missed:
+        typer.echo(each, err=True)
+    if missed:
+        raise typer.Exit(1)
+
+
+def _missed(evaluation: Evaluation, title: str, wanted: float) -> str:
+    outcome = evaluation.find(title)
+    assert outcome is not None  # targets are of this run's conditions
+    reached = evaluation.accuracy(outcome).value
+    return "" if reached >= wanted else f"target missed: {title} {reached:.1%} of {wanted:.1%}"
 
 
 def _document(evaluation: Evaluation) -> dict[str, object]:

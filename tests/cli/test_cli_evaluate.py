@@ -91,7 +91,6 @@ main()
         (("--shard", "3/2"), "2/3"),
         (("--corruptions", "fog", "--severities", "9"), "1 to 5"),
         (("--out", "folder"), "FILE.json"),
-        (("--targets", "targets.yaml"), "--targets"),
     ],
 )
 def test_what_a_user_gets_wrong_is_said_before_anything_is_computed(
@@ -100,3 +99,20 @@ def test_what_a_user_gets_wrong_is_said_before_anything_is_computed(
     outcome = CliRunner().invoke(app, _arguments(small, *wrong))
     assert isinstance(outcome.exception, ConfigError)
     assert message in str(outcome.exception)
+
+
+def test_a_missed_target_fails_after_the_result_is_kept(small: SmallSets, tmp_path: Path) -> None:
+    targets, out = tmp_path / "targets.yaml", tmp_path / "result.json"
+    given = ("--attack", "fgsm", "--eps", "8", "--run", str(tmp_path / "run"), "--out", str(out))
+    arguments = _arguments(small, *given, "--targets", str(targets))
+    targets.write_text("clean: 0\nfgsm 8/255: 1.0\n")
+    missed = CliRunner().invoke(app, arguments)
+    assert missed.exit_code == 1
+    assert "fgsm 8/255" in missed.stderr
+    assert "clean" not in missed.stderr.partition("target missed")[2]
+    assert out.is_file()
+    targets.write_text("fgsm 8/255: 0\n")
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    targets.write_text("fgsm 4/255: 0\n")
+    unknown = CliRunner().invoke(app, arguments)
+    assert isinstance(unknown.exception, ConfigError)

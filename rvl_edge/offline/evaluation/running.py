@@ -67,7 +67,7 @@ class Run:
             report: called after each part with the condition, its parts done and in all (of this share), and
                 samples per second.
         """
-        work = [(arm, batch) for arm in self.arms for batch in self._batches][share.index :: share.count]
+        work = self._work(share)
         for arm in self.arms:
             own = [batch for each, batch in work if each is arm]
             for done, batch in enumerate(own, start=1):
@@ -78,6 +78,10 @@ class Run:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_atomic(path, part.model_dump_json().encode())
                 report(arm.condition.title, done, len(own), len(part.answers) / max(part.seconds, 1e-9))
+
+    def parts(self, share: Share) -> int:
+        """How many parts are this process's."""
+        return len(self._work(share))
 
     def collect(self) -> Evaluation | None:
         """The result, if all parts are there."""
@@ -98,6 +102,10 @@ class Run:
             batch_size=self.batch_size,
             outcomes=tuple(outcomes),
         )
+
+    def _work(self, share: Share) -> list[tuple[Arm, int]]:
+        every = [(arm, batch) for arm in self.arms for batch in self._batches]
+        return every[share.index :: share.count]
 
     @property
     def _batches(self) -> range:
