@@ -30,6 +30,7 @@ from rvl_edge.types import Modality
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "export/checkpoints/tiny/text"
+WORDS = ROOT / "calibration/words/english.yaml"
 LABELS = ("red", "green", "blue")
 FOLDERS = {"form": "folder", "train": "train", "validation": "validation"}
 SHARDS = {"form": "shards", "train": "{0..3}.tar", "validation": "{0..1}.tar", "lanes": 2, "held": 3}

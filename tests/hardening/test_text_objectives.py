@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hardening_run import STAGE, TEXT, train, weights, write_problem
+from hardening_run import STAGE, TEXT, WORDS, train, weights, write_problem
 from safetensors.torch import load_file
 from small_cards import image_card, randomised
 from small_text import STOP_WORDS, TABLE, changed_words, small_reader
@@ -40,7 +40,6 @@ SIDE = {
     "synonyms": (("kitten", "tom"), (), ("hound",)),
     "lexicon": Lexicon(stop_words=STOP_WORDS, substitutes=TABLE),
 }
-WORDS = Path(__file__).parents[2] / "calibration" / "words" / "english.yaml"
 METHODS = [Mmcoa(), Mmcoa(same_class="masked"), Mat(), Mat(same_class="negative"), MatPlus()]
 
 

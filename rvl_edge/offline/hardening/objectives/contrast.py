@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, distributed
-from torch.distributed.nn.functional import all_gather
 from torch.nn import functional
 
 from rvl_edge.offline.hardening.objectives.interface import cosines
@@ -49,12 +48,33 @@ class Contrast:
 
     def everyone(self, values: Tensor) -> Tensor:
         """Values (B, ...) of all processes, (N, ...), with gradients to each of them."""
-        return torch.cat(list(all_gather(values))) if _shared() else values
+        found: Tensor = _Gathered.apply(values) if _shared() else values
+        return found
 
     def _others(self, rows: Tensor) -> Tensor:
         """Whether an answer is of the row's class but not its own, (n, N)."""
         same = self.labels[rows, None] == self.everyone(self.labels)
         return same.scatter(1, self.targets(rows)[:, None], False)
+
+
+class _Gathered(torch.autograd.Function):
+    """Everyone's values; what flows back to one's own is the sum of what all made of them."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        """Rows of all processes, in the order of their ranks."""
+        del ctx
+        parts = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, values.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """One's own rows of the sum."""
+        del ctx
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total.chunk(distributed.get_world_size())[distributed.get_rank()]
 
 
 def _shared() -> bool:
