@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well a bundle, or a training run, tells the labelled sets apart."""
+"""How well an encoder tells labelled samples apart: as it is, attacked, and with its sensor in trouble."""

@@ -8,11 +8,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.wilson import Proportion, proportion
-from rvl_edge.offline.hardening.attacks.goals import Goal
+from rvl_edge.offline.hardening.attacks import losses
+from rvl_edge.offline.hardening.attacks.goals import Goal, classification
 from rvl_edge.offline.hardening.objectives.interface import Scene
 
 
@@ -65,7 +65,7 @@ def validate(
             part, truth = part[right], truth[right]  # noqa: PLW2901
             clean += len(part)
             if len(part):
-                found = attack(_cross_entropy(classifier, truth), part, generator)
+                found = attack(classification(classifier, truth, losses.cross_entropy), part, generator)
                 robust += int(_right(classifier, found, truth).sum())
     return Validation(proportion(clean, len(labels)), proportion(robust, len(labels)))
 
@@ -73,7 +73,3 @@ def validate(
 def _right(classifier: Classifier, samples: Tensor, labels: Tensor) -> Tensor:
     with torch.no_grad():
         return classifier(samples).argmax(dim=1) == labels
-
-
-def _cross_entropy(classifier: Classifier, labels: Tensor) -> Goal:
-    return lambda samples, rows: functional.cross_entropy(classifier(samples), labels[rows], reduction="none")
