@@ -8,12 +8,14 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_up import CLEAN, COUNT, attack, corruption, evaluation
 
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.evaluation.wilson import proportion
 from rvl_edge.offline.reporting.card import Card, make_card
+from rvl_edge.offline.reporting.colours import heat_colour, luminance
 from rvl_edge.offline.reporting.files import NAMES, report_files, write_report
 from rvl_edge.offline.reporting.markdown import as_markdown
 from rvl_edge.offline.reporting.page import as_page
@@ -133,6 +135,13 @@ def test_curves_begin_at_the_clean_accuracy_and_rise_in_eps() -> None:
     assert heights == sorted(heights)  # SVG's y points down: accuracy falls
     assert (heights[2] - heights[0]) / (heights[1] - heights[0]) == pytest.approx((24 - 6) / (24 - 15), 0.01)
     assert hardened[-1][1] < plain[-1][1]
+
+
+def test_heat_maps_grow_lighter_and_their_text_can_be_read() -> None:
+    shades = [luminance(heat_colour(share)) for share in np.linspace(0, 1, 101)]
+    assert (np.diff(shades) > 0).all()
+    for shade in shades:  # WCAG 2 AA
+        assert max((shade + 0.05) / 0.05, 1.05 / (shade + 0.05)) > 4.5
 
 
 def test_markdown_keeps_its_columns_whatever_a_label_is_called() -> None:

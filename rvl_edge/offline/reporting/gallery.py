@@ -18,6 +18,7 @@ from rvl_edge.offline.evaluation.asking import Arm, perturb
 from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, checkpoint_run
 from rvl_edge.offline.evaluation.results import Evaluation
 from rvl_edge.offline.evaluation.running import Run
+from rvl_edge.offline.evaluation.subjects import open_encoder
 from rvl_edge.offline.reporting.pictures import magnified, visible
 from rvl_edge.types import FloatArray
 
@@ -88,9 +89,10 @@ def make_gallery(
     Raises:
         ConfigError: no evaluation of this checkpoint on these samples has an attack at an eps.
     """
+    modality = open_encoder(checkpoint).card.modality
     for evaluation in evaluations:
         radii = sorted({each.condition.eps for each in evaluation.outcomes if each.condition.eps is not None})
-        if not radii or evaluation.subject.kind != "checkpoint":
+        if not radii or evaluation.subject.kind != "checkpoint" or evaluation.modality is not modality:
             continue
         conditions = Conditions(attacks=(_ATTACK,), eps=(radii[(len(radii) - 1) // 2],))
         for at_sensor in (False, True):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rvl_edge.offline.reporting.card import Card, SenseCard
+from rvl_edge.offline.reporting.colours import heat_colour, luminance
 from rvl_edge.offline.reporting.gallery import Answer, Example, Gallery
 from rvl_edge.offline.reporting.markup import Html, tag, void
 from rvl_edge.offline.reporting.pictures import data_uri, png
@@ -24,10 +25,15 @@ from rvl_edge.offline.reporting.tables import (
     settings_table,
     signs_table,
 )
-from rvl_edge.types import FloatArray
+from rvl_edge.types import FloatArray, Modality
 
 # A browser that knows it would refuse what this page does not ask for either.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+_PICTURE_TABLES = (
+    "Strengths are CIFAR-10-C's for pictures of a short side under 85 pixels and ImageNet-C's for larger; "
+    "frost is drawn where those sets used photographs."
+)
 
 
 def as_page(card: Card, galleries: Sequence[Gallery] = ()) -> str:
@@ -82,6 +88,8 @@ def _sense(sense: SenseCard, galleries: Sequence[Gallery]) -> Iterator[Html]:
     maps = heat_maps(sense)
     if maps:
         yield tag("h3", "Corruptions")
+        if sense.modality is Modality.IMAGE:
+            yield tag("p", _PICTURE_TABLES, class_="quiet")
         yield tag("div", *map(_heat_map, maps), class_="plots")
     for gallery in galleries:
         shown = gallery.evaluation
@@ -119,12 +127,12 @@ def _heat_map(heat: HeatMap) -> Html:
 
 
 def _heat_cell(share: float | None) -> Html:
-    """From dark blue at 0 to pale yellow at 1, in light and dark themes alike; the text stands out."""
+    """The same colours in light and dark themes, and black or white text, whichever stands out."""
     if share is None:
         return tag("td", ABSENT)
-    low, high = (32, 48, 96), (253, 236, 170)
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(low, high, strict=True))
-    ink = "#000" if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else "#fff"
+    colour = heat_colour(share)
+    ink = "#000" if luminance(colour) > 0.179 else "#fff"
+    red, green, blue = colour
     return tag("td", percent(share), style=f"background:rgb({red},{green},{blue});color:{ink}")
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rvl_edge.offline.evaluation.wilson import Proportion
+from rvl_edge.offline.evaluation.calibration import Bin
+from rvl_edge.offline.evaluation.wilson import Proportion, proportion
 from rvl_edge.offline.reporting.card import EncoderCard, SenseCard
 from rvl_edge.offline.reporting.charts import Axis, Point, Series, line_chart
 from rvl_edge.offline.reporting.markup import Html
@@ -51,7 +52,8 @@ def reliability_chart(sense: SenseCard) -> Plot | None:
         if clean is None:
             continue
         name = encoder.subject.name
-        points = sorted((Point(each.confidence, each.accuracy) for each in clean.reliability), key=_x)
+        trials = sense.samples.count
+        points = sorted((_reliable(each, trials) for each in clean.reliability), key=_x)
         series.append(Series(name, tuple(points)))
         errors.append(f"{name} {percent(clean.calibration_error)} %")
     if not series:
@@ -77,6 +79,11 @@ def _curve(encoder: EncoderCard, name: str, norm: str, *, by_ratio: bool) -> Ser
     if clean is not None and not by_ratio:
         points.append(_point(0, clean.accuracy))
     return Series(encoder.subject.name, tuple(sorted(points, key=_x)))
+
+
+def _reliable(found: Bin, trials: int) -> Point:
+    count = round(found.share * trials)
+    return _point(found.confidence, proportion(round(found.accuracy * count), count))
 
 
 def _point(x: float, share: Proportion) -> Point:

@@ -29,7 +29,7 @@ a:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--link); outl
 .quiet { color: var(--quiet); }
 .scroll { overflow-x: auto; margin: .5rem 0 1rem; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--quiet); padding: .25rem 0; }
+caption { white-space: nowrap; text-align: left; color: var(--quiet); padding: .25rem 0; }
 th, td { padding: .3rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 thead th { background: var(--shade); }
 tbody th { font-weight: 500; }

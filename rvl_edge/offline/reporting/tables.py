@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rvl_edge.offline.evaluation.wilson import Proportion
@@ -93,10 +94,13 @@ def signs_table(encoder: EncoderCard) -> Table:
 
 
 def settings_table(sense: SenseCard) -> Table:
-    """Each condition of each encoder with everything that it depends on."""
+    """Everything that each condition depends on; corruptions, whose names say it, in one row an encoder."""
     rows = []
     for encoder in sense.encoders:
+        corrupted = [each for each in encoder.measured if each.condition.kind == "corruption"]
         for each in encoder.measured:
+            if each in corrupted:
+                continue
             condition = each.condition
             settings = ", ".join(f"{key} {json.dumps(value)}" for key, value in condition.settings.items())
             rows.append(
@@ -108,9 +112,12 @@ def settings_table(sense: SenseCard) -> Table:
                     condition.attacker or ABSENT,
                     f"{each.loss:.3f}",
                     percent(each.calibration_error),
-                    f"{each.seconds:.0f} s on {', '.join(each.devices)}",
+                    _computing([each]),
                 )
             )
+        if corrupted:
+            title = f"{len(corrupted)} corruptions"
+            rows.append((encoder.subject.name, title, *[ABSENT] * 5, _computing(corrupted)))
     heads = ("encoder", "condition", "norm", "settings", "the attacker saw", "loss", "ECE", "computing")
     return Table("Every condition with its settings", heads, tuple(rows))
 
@@ -176,6 +183,11 @@ def percent(share: float) -> str:
 
 def _is_plain(measured: Measured) -> bool:
     return measured.condition.kind in ("clean", "attack")
+
+
+def _computing(measured: Sequence[Measured]) -> str:
+    devices = dict.fromkeys(device for each in measured for device in each.devices)
+    return f"{sum(each.seconds for each in measured):.0f} s on {', '.join(devices)}"
 
 
 def _mean(values: list[float | None]) -> float | None:
