@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,7 @@ class Run:
                 return None
             outcomes.append(_joined(arm.condition, parts))
         return Evaluation(
-            release=version("rvl-edge-sdk"),
+            release=_release(),
             modality=self.exam.modality,
             subject=self.judge.subject,
             samples=self.exam.described,
@@ -113,7 +113,7 @@ class Run:
 
     def _path(self, condition: Condition, batch: int) -> Path:
         settings = {
-            "release": version("rvl-edge-sdk"),
+            "release": _release(),
             "subject": self.judge.subject.model_dump(exclude={"name"}),
             "samples": self.exam.described.model_dump(),
             "seed": self.seed,
@@ -170,6 +170,13 @@ def _read(path: Path) -> _Part | None:
 
 def _key(settings: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _release() -> str:
+    try:
+        return version("rvl-edge-sdk")
+    except PackageNotFoundError:  # run from its sources
+        return "not installed"
 
 
 def _name(device: torch.device) -> str:
