@@ -62,23 +62,41 @@ def test_a_run_under_kill_9_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path
     assert _same(tmp_path / "unbroken", tmp_path / "killed")
 
 
-@pytest.mark.parametrize("source", ["folder", "shards"])
-def test_two_processes_train_as_one_does(tmp_path: Path, source: str) -> None:
+FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+
+
+@pytest.mark.parametrize(
+    ("source", "method", "settings"),
+    [("folder", "mat", {}), ("shards", "tecoa", {}), ("shards", "tecoa", FSDP)],
+)
+def test_two_processes_train_as_one_does(
+    tmp_path: Path, source: str, method: str, settings: dict[str, str]
+) -> None:
+    """MAT's samples meet the texts of both processes; FSDP keeps half of each weight in each."""
     data = SHARDS if source == "shards" else small.FOLDERS
-    recipe = write_problem(tmp_path, [{**STAGE, "objective": {"name": "tecoa"}}], data=data)
+    stage = {**STAGE, "objective": {"name": method}, "optimiser": "adamw" if settings else "muon"}
+    recipe = write_problem(tmp_path, [stage], data=data, words=str(small.WORDS))
     alone = train(recipe, tmp_path / "alone")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_WORLD_SIZE": "2"}
+    shared = {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "LOCAL_WORLD_SIZE": "2",
+    }
     command = [sys.executable, small.__file__, str(recipe), str(tmp_path / "pair"), "-1"]
     pair = [
-        subprocess.Popen(command, env={**_environment(), **shared, "RANK": rank, "LOCAL_RANK": rank})
+        subprocess.Popen(
+            command, env={**_environment(), **shared, **settings, "RANK": rank, "LOCAL_RANK": rank}
+        )
         for rank in ("0", "1")
     ]
     assert [each.wait(timeout=200) for each in pair] == [0, 0]
     lines = (tmp_path / "pair/1" / loop.METRICS_NAME).read_text().splitlines()
-    assert json.loads((tmp_path / "pair/out/image/hardening.json").read_text())["processes"] == 2
+    made = json.loads((tmp_path / "pair/out/image/hardening.json").read_text())
+    assert (made["processes"], made["fsdp"]) == (2, bool(settings))
     losses = [json.loads(line)["loss"] for line in lines]
     assert losses == pytest.approx([each.loss for each in alone], rel=1e-4)
     one, other = weights(tmp_path / "alone"), weights(tmp_path / "pair")

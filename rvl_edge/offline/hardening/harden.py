@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rvl_edge.offline.hardening.lora import merge_lora
+from rvl_edge.offline.hardening.lora import add_lora, merge_lora
 from rvl_edge.offline.hardening.objectives.interface import Scene, TrainsText
 from rvl_edge.offline.hardening.preparing import open_material
 from rvl_edge.offline.hardening.provenance import write_provenance
@@ -14,7 +14,7 @@ from rvl_edge.offline.hardening.recipe import HardenRecipe
 from rvl_edge.offline.hardening.scene import make_scene
 from rvl_edge.offline.hardening.training import Stage, train
 from rvl_edge.offline.hardening.validating import validator
-from rvl_edge.offline.towers import read_tokenizer, save_checkpoint
+from rvl_edge.offline.towers import Encoder, TextEncoder, read_tokenizer, save_checkpoint
 from rvl_edge.offline.training.journal import EpochMetrics, read_metrics
 from rvl_edge.offline.training.loop import METRICS_NAME, Report
 from rvl_edge.offline.training.processes import Processes
@@ -70,8 +70,9 @@ def harden(
         train(stage, folder, processes, report(f"{number + 1}. {each.name}"), board=board)
         processes.wait()
         metrics += read_metrics(folder / METRICS_NAME)
+    student, text = _whole(recipe, scene, processes)
     if processes.first:
-        _save(recipe, scene, output)
+        _save(recipe, student, text, output)
         write_provenance(
             output / recipe.modality.value,
             recipe,
@@ -84,11 +85,27 @@ def harden(
     return metrics
 
 
-def _save(recipe: HardenRecipe, scene: Scene, output: Path) -> None:
-    if recipe.lora is not None:
-        merge_lora(scene.student)
-    output.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(scene.student, output / recipe.modality.value)
+def _whole(recipe: HardenRecipe, scene: Scene, processes: Processes) -> tuple[Encoder, TextEncoder | None]:
+    """The student, merged, and the text encoder if it was trained, with all their weights in one place."""
+    student, text = scene.student, None
     if any(isinstance(each.objective, TrainsText) and each.objective.trains_text for each in recipe.stages):
         assert scene.text is not None  # `make_scene` gives one
-        save_checkpoint(scene.text.encoder, output / TEXT, tokenizer=read_tokenizer(recipe.text))
+        text = scene.text.encoder
+    if processes.spread:
+        student = Encoder(student.card)
+        if recipe.lora is not None:
+            add_lora(student, recipe.lora.rank, recipe.lora.alpha, recipe.lora.targets)
+        student.load_state_dict(processes.whole(scene.student.state_dict()))
+        if text is not None:
+            state = processes.whole(text.state_dict())
+            text = TextEncoder(text.card)
+            text.load_state_dict(state)
+    merge_lora(student)
+    return student, text
+
+
+def _save(recipe: HardenRecipe, student: Encoder, text: TextEncoder | None, output: Path) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(student, output / recipe.modality.value)
+    if text is not None:
+        save_checkpoint(text, output / TEXT, tokenizer=read_tokenizer(recipe.text))

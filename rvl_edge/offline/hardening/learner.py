@@ -69,8 +69,9 @@ class Hardening:
             self.parts = {"dual": self._dual}
             scene = replace(scene, dual=self._dual.multipliers)
         self._scene = scene
-        self._trained = [each for each in modules.parameters() if each.requires_grad]
         self._terms = processes.synchronised(_Terms(objective, scene, modules))
+        learning = [each for each in modules.parameters() if each.requires_grad]
+        self._trained = [] if processes.spread else learning  # FSDP asks once whether a weight learns
         self._last: tuple[int, Batch] | None = None
 
     def loss(self, step: int) -> dict[str, Tensor]:

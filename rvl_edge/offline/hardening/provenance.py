@@ -54,6 +54,7 @@ def write_provenance(
         "torch": torch.__version__,
         "device": _device(processes.device),
         "processes": processes.count,
+        "fsdp": processes.spread,
         "training seconds": round(seconds, 1),
         "samples per second": round(drawn / seconds, 1) if seconds else None,
         "validation": metrics[-1].accuracy if metrics else {},

@@ -25,7 +25,8 @@ def validator(
         recipe.attack.build(), steps=_STEPS, step_size=recipe.attack.eps / 4, momentum=0.0, restarts=1
     )
     precision = torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32
-    own = slice(processes.index, None, processes.count)
+    # Where weights are spread, a process cannot compute without the others: all measure the same samples.
+    own = slice(None) if processes.spread else slice(processes.index, None, processes.count)
 
     def measure(scene: Scene) -> dict[str, float]:
         found = validate(scene, samples.samples[own], samples.labels[own], attack, precision=precision)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.training.journal import Board, EpochMetrics, append_metrics
-from rvl_edge.offline.training.optimisation import Average, Optimiser, OptimiserName, warm_cosine
+from rvl_edge.offline.training.optimisation import Average, Optimiser, OptimiserName, Weights, warm_cosine
 from rvl_edge.offline.training.processes import Processes
 from rvl_edge.offline.training.snapshot import Stateful, load_snapshot, save_snapshot
 
@@ -97,7 +97,7 @@ def train(learner: Learner, plan: Plan, folder: Path, processes: Processes, repo
     optimiser = Optimiser(module, plan.lr, plan.weight_decay, plan.optimiser)
     average, tally = Average(module, plan.average_decay), _Tally()
     parts: dict[str, Stateful] = {
-        "module": module,
+        "module": Weights(module),
         "average": average,
         "optimiser": optimiser,
         "tally": tally,
@@ -108,7 +108,7 @@ def train(learner: Learner, plan: Plan, folder: Path, processes: Processes, repo
     for step in range(begin, plan.steps):
         terms = learner.loss(step)
         torch.stack(list(terms.values())).sum().backward()
-        norm = optimiser.gradient_norm(plan.largest_gradient)
+        norm = processes.whole(optimiser.gradient_norm(plan.largest_gradient))
         values = _finite(step, terms, norm, processes)
         rate = warm_cosine(step / plan.steps, plan.warm_up)
         optimiser.step(rate)
@@ -131,8 +131,10 @@ def train(learner: Learner, plan: Plan, folder: Path, processes: Processes, repo
             if board is not None:
                 board.add(done, {f"validation/{name}": value for name, value in accuracy.items()})
             tally.clear()
-        if processes.first and (last or done % plan.snapshot_every == 0):
-            save_snapshot(folder / SNAPSHOT_NAME, plan.identity, done, parts)
+        if last or done % plan.snapshot_every == 0:
+            state = processes.whole({name: part.state_dict() for name, part in parts.items()})
+            if processes.first:
+                save_snapshot(folder / SNAPSHOT_NAME, plan.identity, done, state)
     if board is not None:
         board.close()
     module.load_state_dict(average.weights)
@@ -147,7 +149,7 @@ def _finite(step: int, terms: Mapping[str, Tensor], norm: Tensor, processes: Pro
         raise ConfigError(
             f"training broke off at step {step + 1}: its numbers are no longer finite",
             got=", ".join(f"{name} {value:.3g}" for name, value in zip(names, reduced.tolist(), strict=True)),
-            fix="lower lr, or set largest_gradient; the last snapshot is good, remove it to begin anew",
+            fix="lower lr or set largest_gradient, and name another run folder; the last snapshot is kept",
         )
     return dict(zip(terms, reduced.tolist(), strict=False))
 

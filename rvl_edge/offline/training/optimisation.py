@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from rvl_edge.offline.training.sharding import spread_like
+
 OptimiserName = Literal["muon", "adamw"]
 
 
@@ -67,7 +69,13 @@ class Optimiser:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from an earlier state."""
         for number, part in enumerate(self._parts):
-            part.load_state_dict(state[str(number)])
+            given = state[str(number)]
+            trained = [each for group in part.param_groups for each in group["params"]]
+            moments = {
+                index: {name: spread_like(value, trained[index]) for name, value in each.items()}
+                for index, each in given["state"].items()
+            }
+            part.load_state_dict({**given, "state": moments})
 
 
 def warm_cosine(done: float, warm_up: float) -> float:
@@ -113,4 +121,24 @@ class Average:
     def load_state_dict(self, weights: dict[str, Tensor]) -> None:
         """Go on from an earlier average."""
         for name, value in weights.items():
-            self.weights[name].copy_(value)
+            self.weights[name].copy_(spread_like(value, self.weights[name]))
+
+
+class Weights:
+    """A module's state as a part of a snapshot, in which all tensors are whole."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The module's."""
+        state: dict[str, Tensor] = self._module.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from an earlier state."""
+        own = self._module.state_dict()
+        spread = {
+            name: spread_like(value, own[name]) if name in own else value for name, value in state.items()
+        }
+        self._module.load_state_dict(spread)

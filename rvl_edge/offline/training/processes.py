@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.training.sharding import shard, whole
 
 
 class Processes:
@@ -66,10 +67,22 @@ class Processes:
     def synchronised(self, module: nn.Module) -> Callable[..., Any]:
         """The module's forward pass, after whose backward pass the gradients are the processes' mean."""
         module.to(self.device)
+        if self.spread:
+            shard(module)
+            return module
         if self.count == 1:
             return module
         indices = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(module, device_ids=indices)
+
+    @property
+    def spread(self) -> bool:
+        """Whether weights are spread over the processes: FSDP, by `accelerate launch --use_fsdp`."""
+        return self._accelerator.distributed_type is DistributedType.FSDP
+
+    def whole(self, state: Any) -> Any:
+        """A state in whole tensors; where weights are spread, all processes call this."""
+        return whole(state) if self.spread else state
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean over the processes."""

@@ -26,19 +26,18 @@ class Stateful(Protocol):
         """Go on from an earlier state."""
 
 
-def save_snapshot(path: Path, identity: str, step: int, parts: Mapping[str, Stateful]) -> None:
+def save_snapshot(path: Path, identity: str, step: int, state: Mapping[str, Any]) -> None:
     """Write the state after `step` steps.
 
     Args:
         path: the file.
         identity: of what is trained; another's snapshot is refused by `load_snapshot`.
         step: steps done.
-        parts: by name.
+        state: of each part, by name.
 
     Raises:
         CheckpointError: the disk is full or cannot be written to; an earlier snapshot is still whole.
     """
-    state = {name: part.state_dict() for name, part in parts.items()}
     try:
         with file_atomic(path) as file:
             torch.save({"step": step, "identity": identity, **state}, file)
