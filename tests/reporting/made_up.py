@@ -25,6 +25,10 @@ def attack(eps: float, name: str = "apgd-ce+t") -> Condition:
     )
 
 
+def ratio(decibels: float) -> Condition:
+    return Condition(kind="attack", name="apgd-ce+t", norm=Norm.L2, snr_db=decibels)
+
+
 def corruption(name: str, severity: int) -> Condition:
     return Condition(kind="corruption", name=name, severity=severity)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import CLEAN, COUNT, attack, corruption, evaluation
+from made_up import CLEAN, COUNT, attack, corruption, evaluation, ratio
 
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.evaluation.wilson import proportion
@@ -135,6 +135,17 @@ def test_curves_begin_at_the_clean_accuracy_and_rise_in_eps() -> None:
     assert heights == sorted(heights)  # SVG's y points down: accuracy falls
     assert (heights[2] - heights[0]) / (heights[1] - heights[0]) == pytest.approx((24 - 6) / (24 - 15), 0.01)
     assert hardened[-1][1] < plain[-1][1]
+
+
+def test_ratios_stand_from_the_weakest_attack_to_the_strongest() -> None:
+    ran = [(CLEAN, 28), *((ratio(decibels), hits) for decibels, hits in ((20, 9), (40, 24), (30, 17)))]
+    page = as_page(make_card("x", [evaluation("a", tuple(ran), modality=Modality.AUDIO)]))
+    line = re.findall(r'<polyline points="([^"]+)"', page)[0]
+    heights = [float(at.split(",")[1]) for at in line.split()]
+    assert len(heights) == 3
+    assert heights == sorted(heights)
+    texts = re.findall(r"<text[^>]*>(\d\d)</text>", page)
+    assert texts == ["40", "30", "20"]
 
 
 def test_heat_maps_grow_lighter_and_their_text_can_be_read() -> None:

@@ -95,7 +95,7 @@ def signs_table(encoder: EncoderCard) -> Table:
 
 def settings_table(sense: SenseCard) -> Table:
     """Everything that each condition depends on; corruptions, whose names say it, in one row an encoder."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for encoder in sense.encoders:
         corrupted = [each for each in encoder.measured if each.condition.kind == "corruption"]
         for each in encoder.measured:
