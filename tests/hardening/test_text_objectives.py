@@ -17,6 +17,7 @@ from small_text import STOP_WORDS, TABLE, changed_words, small_reader
 from torch import Tensor
 
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.hardening import harden
 from rvl_edge.offline.hardening.attacks.text.words import Lexicon
 from rvl_edge.offline.hardening.domains import Pixels
 from rvl_edge.offline.hardening.objectives.captions import all_captions, chosen
@@ -30,6 +31,8 @@ from rvl_edge.offline.hardening.objectives.interface import (
 from rvl_edge.offline.hardening.objectives.mat import Mat, MatPlus
 from rvl_edge.offline.hardening.objectives.mmcoa import Mmcoa
 from rvl_edge.offline.hardening.recipe import read_recipe
+from rvl_edge.offline.hardening.scene import anchors_of
+from rvl_edge.offline.hardening.training import Stage
 from rvl_edge.offline.towers import Encoder
 
 SCALE, COUNT = 7.0, 5
@@ -256,3 +259,22 @@ def test_a_method_that_attacks_texts_needs_words(tmp_path: Path) -> None:
     path = write_problem(tmp_path, [{**STAGE, "objective": {"name": "mat"}}])
     with pytest.raises(ConfigError, match="must name a lexicon"):
         read_recipe(path)
+
+
+def test_a_stage_after_one_that_trained_the_text_has_its_anchors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def spy(stage: Stage, *rest: object, **others: object) -> None:
+        seen.append(stage.scene)
+        run_stage(stage, *rest, **others)
+
+    run_stage = harden.train
+    monkeypatch.setattr(harden, "train", spy)
+    first = {**STAGE, "objective": {"name": "mat"}, "steps": 2, "validate_every": 2, "lr": 0.01}
+    second = {**STAGE, "objective": {"name": "tecoa"}, "steps": 1, "validate_every": 1}
+    train(write_problem(tmp_path, [first, second], words=str(WORDS)), tmp_path / "run")
+    before, after = (each.anchors for each in seen)
+    assert not torch.allclose(before, after, atol=1e-3)
+    torch.testing.assert_close(after, anchors_of(seen[1].text))

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rvl_edge.offline.hardening.lora import add_lora, merge_lora
 from rvl_edge.offline.hardening.objectives.interface import Scene, TrainsText
 from rvl_edge.offline.hardening.preparing import open_material
 from rvl_edge.offline.hardening.provenance import write_provenance
-from rvl_edge.offline.hardening.recipe import HardenRecipe
-from rvl_edge.offline.hardening.scene import make_scene
+from rvl_edge.offline.hardening.recipe import HardenRecipe, StageRecipe
+from rvl_edge.offline.hardening.scene import anchors_of, make_scene
 from rvl_edge.offline.hardening.training import Stage, train
 from rvl_edge.offline.hardening.validating import validator
 from rvl_edge.offline.towers import Encoder, TextEncoder, read_tokenizer, save_checkpoint
@@ -70,6 +71,9 @@ def harden(
         train(stage, folder, processes, report(f"{number + 1}. {each.name}"), board=board)
         processes.wait()
         metrics += read_metrics(folder / METRICS_NAME)
+        if _trains_text(each):
+            assert scene.text is not None  # `make_scene` gives one
+            scene = replace(scene, anchors=anchors_of(scene.text).to(scene.anchors.device))
     student, text = _whole(recipe, scene, processes)
     if processes.first:
         _save(recipe, student, text, output)
@@ -85,10 +89,14 @@ def harden(
     return metrics
 
 
+def _trains_text(stage: StageRecipe) -> bool:
+    return isinstance(stage.objective, TrainsText) and stage.objective.trains_text
+
+
 def _whole(recipe: HardenRecipe, scene: Scene, processes: Processes) -> tuple[Encoder, TextEncoder | None]:
     """The student, merged, and the text encoder if it was trained, with all their weights in one place."""
     student, text = scene.student, None
-    if any(isinstance(each.objective, TrainsText) and each.objective.trains_text for each in recipe.stages):
+    if any(_trains_text(each) for each in recipe.stages):
         assert scene.text is not None  # `make_scene` gives one
         text = scene.text.encoder
     if processes.spread:
