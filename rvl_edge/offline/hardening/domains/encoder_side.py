@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, PictureSpec, PreprocessSpec, ThermalSpec, VideoSpec
@@ -29,7 +31,15 @@ class Pixels:
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (3, *[1] * (like.ndim - 2))
-        return like.new_tensor(self.spec.mean).view(shape), like.new_tensor(self.spec.std).view(shape)
+        mean, std = (_on(each, like.dtype, like.device) for each in (self.spec.mean, self.spec.std))
+        return mean.view(shape), std.view(shape)
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)  # or what inference makes first could not take part in an attack
+def _on(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Constants that are copied to a GPU once: each copy makes the host wait, ten times an attack."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True)
