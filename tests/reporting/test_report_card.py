@@ -172,6 +172,7 @@ def test_what_was_not_tested_follows_from_what_was() -> None:
         "masked gradients",
         "gaussian_noise",
         "exported graph",
+        "prompts",
     ):
         assert expected in gaps
     assert "thermal, depth, audio, video" in gaps

@@ -91,7 +91,7 @@ def make_gallery(
     """
     modality = open_encoder(checkpoint).card.modality
     for evaluation in evaluations:
-        radii = sorted({each.condition.eps for each in evaluation.outcomes if each.condition.eps is not None})
+        radii = _radii(evaluation)
         if not radii or evaluation.subject.kind != "checkpoint" or evaluation.modality is not modality:
             continue
         conditions = Conditions(attacks=(_ATTACK,), eps=(radii[(len(radii) - 1) // 2],))
@@ -138,6 +138,11 @@ def gallery_of(evaluation: Evaluation, run: Run, arm: Arm, count: int = 4) -> Ga
         truth = names[int(truths[number])]
         examples.append(Example(row, truth, before, after, clean, attacked, difference, factor))
     return Gallery(evaluation, arm.condition.title, tuple(examples))
+
+
+def _radii(evaluation: Evaluation) -> list[float]:
+    attacks = [each.condition for each in evaluation.outcomes if each.condition.kind == "attack"]
+    return sorted({each.eps for each in attacks if each.eps is not None})
 
 
 def _probabilities(run: Run, samples: Tensor) -> Tensor:

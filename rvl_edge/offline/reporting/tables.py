@@ -52,7 +52,10 @@ def describe_sense(sense: SenseCard) -> str:
 def accuracy_table(sense: SenseCard) -> Table:
     """A row a condition without corruptions, a column an encoder."""
     titles = dict.fromkeys(
-        each.title for encoder in sense.encoders for each in encoder.measured if _is_plain(each)
+        each.title
+        for encoder in sense.encoders
+        for each in encoder.measured
+        if each.condition.kind in ("clean", "attack")
     )
     rows = []
     for title in titles:
@@ -63,10 +66,10 @@ def accuracy_table(sense: SenseCard) -> Table:
 
 
 def recall_table(sense: SenseCard) -> Table:
-    """A row a class; for each encoder clean and under its weakest listed attack."""
+    """A row a class; for each encoder clean and under the attack on samples that it withstood best."""
     heads, columns = ["class"], []
     for encoder in sense.encoders:
-        attacks = [each for each in encoder.measured if each.condition.kind == "attack"]
+        attacks = [each for each in encoder.measured if _is_attack(each)]
         shown = [each for each in encoder.measured if each.condition.kind == "clean"]
         shown += sorted(attacks, key=lambda each: -each.accuracy.value)[:1]
         heads += [f"{encoder.subject.name}, {each.title}" for each in shown]
@@ -181,8 +184,9 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f}"
 
 
-def _is_plain(measured: Measured) -> bool:
-    return measured.condition.kind in ("clean", "attack")
+def _is_attack(measured: Measured) -> bool:
+    """On samples; attacks on prompts alone have no norm."""
+    return measured.condition.kind == "attack" and measured.condition.norm is not None
 
 
 def _computing(measured: Sequence[Measured]) -> str:

@@ -13,7 +13,7 @@ from rvl_edge.types import Modality
 _STRONG = {"apgd-ce+t", "autoattack"}
 _NEVER = (
     "attacks that know of the COLA refinement and go through its random views",
-    "attacks on several senses at once, and on the texts of labels",
+    "attacks on several senses at once",
     "physical attacks: printed patches, projectors, loudspeakers, things held in front of a sensor",
     "other places, seasons and sensors than those of the labelled sets, and classes beyond their labels",
     "the robot around the encoder: what a wrong label makes it do",
@@ -24,39 +24,44 @@ def untested(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
     """Sentences without a full stop, from the particular to the general."""
     seen = {each.modality for each in evaluations}
     absent = [modality.value for modality in Modality if modality not in seen]
-    gaps = [gap for each in evaluations for gap in _gaps(each)]
+    whose: dict[str, list[str]] = {}
+    for each in evaluations:
+        for gap in _gaps(each):
+            whose.setdefault(gap, []).append(f"{each.modality} {each.subject.name} on {each.samples.domain}")
+    gaps = [f"{gap} ({'; '.join(names)})" for gap, names in whose.items()]
     senses = [f"the senses {', '.join(absent)}"] if absent else []
-    return (*dict.fromkeys(gaps), *senses, *_NEVER)
+    return (*gaps, *senses, *_NEVER)
 
 
 def _gaps(evaluation: Evaluation) -> Iterator[str]:
-    who = f"{evaluation.modality}, {evaluation.subject.name} ({evaluation.samples.domain})"
     conditions = [each.condition for each in evaluation.outcomes]
     attacks = [each for each in conditions if each.kind == "attack"]
     names = {each.name for each in attacks}
     if not attacks:
-        yield f"{who}: any attack"
+        yield "any attack"
     elif not names & _STRONG:
-        yield f"{who}: APGD-CE with APGD-T; attacks weaker than these leave upper bounds of robust accuracy"
+        yield "APGD-CE with APGD-T; attacks weaker than these leave upper bounds of robust accuracy"
     elif "autoattack" not in names:
-        yield f"{who}: AutoAttack's whole ensemble (FAB-T and square after APGD)"
+        yield "AutoAttack's whole ensemble (FAB-T and square after APGD)"
     if attacks:
         norms = {each.norm.value for each in attacks if each.norm is not None}
         others = sorted({"linf", "l2"} - norms)
         if others:
-            yield f"{who}: perturbations of another norm ({', '.join(others)}) or without one (patches)"
+            yield f"perturbations of another norm ({', '.join(others)}) or without one (patches)"
+        if not any("prompts" in each.settings for each in attacks):
+            yield "attacks on the class prompts"
     boxes = {each.name.removeprefix("check ") for each in conditions if each.kind in ("attack", "check")}
     if attacks and not boxes & BLACK_BOXES:
-        yield f"{who}: black-box attacks"
+        yield "black-box attacks"
     if attacks and not any(each.kind == "check" for each in conditions):
-        yield f"{who}: signs of masked gradients"
+        yield "signs of masked gradients"
     ran = {each.name for each in conditions if each.kind == "corruption"}
     missing = [name for name in corruptions_of(evaluation.modality) if name not in ran]
     if missing:
-        yield f"{who}: the corruptions {', '.join(missing)}"
+        yield f"the corruptions {', '.join(missing)}"
     if evaluation.subject.kind == "checkpoint":
-        yield f"{who}: the exported graph; the checkpoint was asked"
+        yield "the exported graph; the checkpoint was asked"
     elif attacks:
-        yield f"{who}: attacks by the bundle's own gradients, which it does not give"
+        yield "attacks by the bundle's own gradients, which it does not give"
     if evaluation.samples.simulated:
-        yield f"{who}: real recordings; the samples are simulated"
+        yield "real recordings; the samples are simulated"
