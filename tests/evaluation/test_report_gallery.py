@@ -14,14 +14,16 @@ from linear_encoder import Plain, Problem, problem
 from linear_exam import linear_run
 
 from rvl_edge.offline.evaluation.arms import Effort
-from rvl_edge.offline.evaluation.asking import attack_arm
+from rvl_edge.offline.evaluation.asking import CLEAN, attack_arm
 from rvl_edge.offline.evaluation.budgets import Ball
+from rvl_edge.offline.evaluation.masking import checklist
 from rvl_edge.offline.evaluation.results import Evaluation
 from rvl_edge.offline.evaluation.running import Run, Share
 from rvl_edge.offline.hardening.domains import FilterBank
 from rvl_edge.offline.hardening.threat import Norm
 from rvl_edge.offline.reporting.card import make_card
 from rvl_edge.offline.reporting.gallery import gallery_of
+from rvl_edge.offline.reporting.markdown import as_markdown
 from rvl_edge.offline.reporting.page import as_page
 from rvl_edge.offline.reporting.pictures import magnified, png, visible
 from rvl_edge.preprocess.spec import AudioSpec
@@ -96,3 +98,18 @@ def test_a_png_keeps_its_colours() -> None:
     read = cv2.imdecode(np.frombuffer(png(picture), np.uint8), cv2.IMREAD_COLOR)
     assert read.shape == (3, 4, 3)
     assert read[0, 0].tolist() == [0, 0, 255]  # OpenCV's BGR
+
+
+def test_the_page_gives_the_verdict_of_each_sign_of_honest_gradients(tmp_path: Path) -> None:
+    run = linear_run(problem(count=20), (CLEAN, *checklist(0.02)), tmp_path)
+    run.compute(Share(), lambda *_: None)
+    evaluation = run.collect()
+    assert evaluation is not None
+    card = make_card("x", [evaluation])
+    signs = card.senses[0].encoders[0].signs
+    assert len(signs) >= 5
+    page, text = as_page(card), as_markdown(card)
+    held = sum(each.passed for each in signs)
+    assert page.count('<td class="good">holds</td>') == text.count("| holds |") == held
+    assert page.count('<td class="bad">FAILS</td>') == text.count("| FAILS |") == len(signs) - held
+    assert not any("masked" in gap for gap in card.not_tested)
