@@ -63,12 +63,12 @@ def _grow(
     random: np.random.Generator,
 ) -> None:
     """Draw a stem with branches at 60 degrees, as ice grows, which have branches of their own."""
-    if length < 4 * _DRAWN_LARGER:
+    if length < max(4 * _DRAWN_LARGER, max(canvas.shape) / 32):
         return
     tip = root + length * np.array([np.cos(angle), np.sin(angle)])
     ends = [[round(float(each)) for each in point] for point in (root, tip)]
     cv2.line(canvas, ends[0], ends[1], 255, 2 + round(length / 60), cv2.LINE_AA)
     for part in np.sort(random.uniform(0.1, 0.95, 7)):
-        turn = random.choice([-1, 1]) * np.pi / 3
+        turn = np.pi / 3 if random.random() < 0.5 else -np.pi / 3
         shorter = length * (1 - part) * random.uniform(0.2, 0.6)
         _grow(canvas, root + part * (tip - root), angle + turn, shorter, random)
