@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.nn import functional
 
+from rvl_edge.offline.hardening.objectives.gathering import everyone, own_rows
 from rvl_edge.offline.hardening.objectives.interface import cosines
 
 SameClass = Literal["negative", "masked"]
@@ -33,7 +34,7 @@ class Contrast:
     def __call__(self, asked: Tensor, answers: Tensor) -> Tensor:
         """Mean over `asked` (B, D) of the cross-entropy against all processes' `answers` (B, D each)."""
         rows = torch.arange(len(asked), device=asked.device)
-        logits = self.logits(asked, self.everyone(answers), rows)
+        logits = self.logits(asked, everyone(answers), rows)
         return functional.cross_entropy(logits, self.targets(rows))
 
     def logits(self, asked: Tensor, answers: Tensor, rows: Tensor) -> Tensor:
@@ -43,39 +44,9 @@ class Contrast:
 
     def targets(self, rows: Tensor) -> Tensor:
         """Places of rows of this process's batch in everyone's."""
-        rank = distributed.get_rank() if _shared() else 0
-        return rows + rank * len(self.labels)
-
-    def everyone(self, values: Tensor) -> Tensor:
-        """Values (B, ...) of all processes, (N, ...), with gradients to each of them."""
-        found: Tensor = _Gathered.apply(values) if _shared() else values
-        return found
+        return own_rows(rows, len(self.labels))
 
     def _others(self, rows: Tensor) -> Tensor:
         """Whether an answer is of the row's class but not its own, (n, N)."""
-        same = self.labels[rows, None] == self.everyone(self.labels)
+        same = self.labels[rows, None] == everyone(self.labels)
         return same.scatter(1, self.targets(rows)[:, None], False)
-
-
-class _Gathered(torch.autograd.Function):
-    """Everyone's values; what flows back to one's own is the sum of what all made of them."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        """Rows of all processes, in the order of their ranks."""
-        del ctx
-        parts = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(parts, values.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """One's own rows of the sum."""
-        del ctx
-        total = gradient.contiguous().clone()
-        distributed.all_reduce(total)
-        return total.chunk(distributed.get_world_size())[distributed.get_rank()]
-
-
-def _shared() -> bool:
-    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1

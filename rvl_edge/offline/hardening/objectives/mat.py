@@ -29,6 +29,7 @@ from rvl_edge.offline.hardening.objectives.captions import (
     text_side,
 )
 from rvl_edge.offline.hardening.objectives.contrast import Contrast, SameClass
+from rvl_edge.offline.hardening.objectives.gathering import everyone, everyones_texts, own_rows
 from rvl_edge.offline.hardening.objectives.interface import Batch, Scene, Texts
 
 
@@ -54,8 +55,8 @@ class _Joint:
         contrast = Contrast(scene.scale, batch.labels, self.same_class)
         with torch.no_grad():
             own = read_frozen(scene, _texts(batch).adversarial)
-            texts = contrast.everyone(own)
-            clean = contrast.everyone(scene.features(batch.samples))
+            texts = everyone(own)
+            clean = everyone(scene.features(batch.samples))
 
         def value(samples: Tensor, rows: Tensor) -> Tensor:
             features, targets = scene.features(samples), contrast.targets(rows)
@@ -77,10 +78,17 @@ class _Joint:
         }
 
     def _attacked(self, scene: Scene, batch: Batch, clean: Sequence[str]) -> Texts:
+        """The texts of all processes, so that each of them asks the text tower the same and as often.
+
+        Where weights are spread over processes, none computes without the others. It costs little, as a batch
+        has fewer different texts than samples.
+        """
         with torch.no_grad():
-            goal = away_from(scene.features(batch.samples))
+            goal = away_from(everyone(scene.features(batch.samples)))
         attack = substitution(scene, self.words, self.candidates)
-        return Texts(tuple(clean), tuple(attack(clean, reader(scene), goal)))
+        attacked = attack(everyones_texts(clean), reader(scene), goal)
+        own = own_rows(torch.arange(len(clean)), len(clean)).tolist()
+        return Texts(tuple(clean), tuple(attacked[row] for row in own))
 
 
 @dataclass(frozen=True)
