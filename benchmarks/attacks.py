@@ -72,7 +72,7 @@ def answers(logits: Logits, pictures: Tensor) -> Tensor:
     return torch.cat([logits(part).argmax(dim=1) for part in pictures.split(250)])
 
 
-def speed(checkpoint: Path, data: Path, rounds: int, batch: int) -> None:
+def speed(checkpoint: Path, data: Path, rounds: int, batch: int, threads: list[int]) -> None:
     import torchattacks
 
     classifier, pictures, labels = classifier_and_pictures(checkpoint, data, batch)
@@ -101,15 +101,15 @@ def speed(checkpoint: Path, data: Path, rounds: int, batch: int) -> None:
         ("APGD-CE", 0.5 / 255, ours_apgd, theirs_apgd),
         ("APGD-CE", 2 / 255, ours_apgd, theirs_apgd),
     ]
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
+    for count in threads:
+        torch.set_num_threads(count)
         for name, eps, ours, theirs in cases:
             medians = interleaved(
                 rounds, lambda ours=ours, eps=eps: ours(eps), lambda theirs=theirs, eps=eps: theirs(eps)
             )
             steps, rates = ([f"{each / seconds:.1f}" for seconds in medians] for each in (STEPS, batch))
             ratio = f"{medians[1] / medians[0]:.2f}"
-            table.add_row(name, f"{eps * 255:.4g}/255", str(threads), *steps, *rates, ratio)
+            table.add_row(name, f"{eps * 255:.4g}/255", str(count), *steps, *rates, ratio)
     Console(width=140).print(table)
 
 
@@ -143,10 +143,9 @@ def agreement(checkpoint: Path, data: Path, samples: int, steps: int, radii: lis
             "APGD-CE+T": (StandardAttack(threat, steps), ("apgd-ce", "apgd-t")),
         }
         for name, (attack, names) in rows.items():
-            generator = torch.Generator().manual_seed(0)
             calls = (
-                lambda attack=attack, generator=generator: attack(classifier, pictures, labels, generator),
-                lambda attack=attack, generator=generator: attack(half, pictures, labels, generator),
+                lambda attack=attack: attack(classifier, pictures, labels, torch.Generator().manual_seed(0)),
+                lambda attack=attack: attack(half, pictures, labels, torch.Generator().manual_seed(0)),
                 lambda names=names, threat=threat: Referee(threat, names, steps)(
                     classifier, pictures, labels
                 ),
@@ -173,12 +172,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--radii", type=float, nargs="+", default=[0.25, 0.5])
     args = parser.parse_args()
     if args.what == "speed":
-        speed(args.checkpoint, args.data, args.rounds, args.batch)
+        speed(args.checkpoint, args.data, args.rounds, args.batch, args.threads)
     else:
         agreement(args.checkpoint, args.data, args.samples, args.steps, args.radii)
 
