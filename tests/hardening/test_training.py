@@ -67,12 +67,12 @@ FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
 
 @pytest.mark.parametrize(
     ("source", "method", "settings"),
-    [("folder", "mat", {}), ("shards", "tecoa", {}), ("shards", "tecoa", FSDP)],
+    [("folder", "mat", {}), ("shards", "tecoa", {}), ("shards", "mat_plus", FSDP)],
 )
 def test_two_processes_train_as_one_does(
     tmp_path: Path, source: str, method: str, settings: dict[str, str]
 ) -> None:
-    """MAT's samples meet the texts of both processes; FSDP keeps half of each weight in each."""
+    """MAT's samples meet the texts of both processes; FSDP keeps half of each weight in each, of text too."""
     data = SHARDS if source == "shards" else small.FOLDERS
     stage = {**STAGE, "objective": {"name": method}, "optimiser": "adamw" if settings else "muon"}
     recipe = write_problem(tmp_path, [stage], data=data, words=str(small.WORDS))
