@@ -7,11 +7,12 @@ random is drawn for the whole batch and shared out after, so the number of proce
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedType
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -78,7 +79,7 @@ class Processes:
     @property
     def spread(self) -> bool:
         """Whether weights are spread over the processes: FSDP, by `accelerate launch --use_fsdp`."""
-        return self._accelerator.distributed_type is DistributedType.FSDP
+        return self.count > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() in {"true", "1"}
 
     def whole(self, state: Any) -> Any:
         """A state in whole tensors; where weights are spread, all processes call this."""
