@@ -31,10 +31,10 @@ def run(
     """
     path, sets = existing(recipe), existing(data)
     with offline_half("pretrain"):
-        from rvl_edge.offline.training.journal import read_metrics
         from rvl_edge.offline.pretraining.pretrain import pretrain
         from rvl_edge.offline.pretraining.recipe import read_recipe
         from rvl_edge.offline.pretraining.stage import METRICS_NAME
+        from rvl_edge.offline.training.journal import read_metrics
         from rvl_edge.types import Modality
 
     wanted = read_recipe(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recipe that is trained in a second: small pictures of three colours, a small encoder, the package's text."""
+"""A recipe that is trained in a second: pictures of three colours, a small encoder, the package's text."""
 
 from __future__ import annotations
 
