@@ -44,7 +44,8 @@ borders: setup-test
 
 pytest: setup-test
 	@echo '==> pytest'
-	@scripts/with_ros.sh $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 scripts/with_ros.sh $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile \
+		--cov --cov-report=term $(PYTEST_ARGS)
 
 parity: setup-test  ## LanguageBind's encoders and preprocessing against the reference implementation (PyPI's, 5 GB)
 	@python=$$(PYTHON='$(PARITY_PYTHON)' ROS_DISTRO= scripts/find_python.sh 11) && "$$python" scripts/setup_parity.py

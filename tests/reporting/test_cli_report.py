@@ -51,7 +51,10 @@ def test_a_damaged_report_is_not_handed_out(results: Path, own_bundle: Path, tmp
     assert not (tmp_path / "taken").exists()
 
 
-def test_what_makes_no_report_is_refused(results: Path, own_bundle: Path, tmp_path: Path) -> None:
+def test_what_makes_no_report_is_refused(
+    results: Path, own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RVL_EDGE_DATA", raising=False)
     with pytest.raises(ConfigError, match="carries no report"):
         report(own_bundle, "--out", tmp_path / "out")
     with pytest.raises(ConfigError, match="one bundle, or results"):

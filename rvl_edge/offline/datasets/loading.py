@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.cifar10 import load_cifar10
 from rvl_edge.offline.datasets.esc10 import load_esc10
 from rvl_edge.offline.datasets.hit_uav import load_hit_uav
@@ -36,4 +37,9 @@ def load_part(modality: Modality, data: Path, part: Part) -> Samples:
     Raises:
         ConfigError: the set is not there, or broken.
     """
+    if modality not in _LOADERS:
+        known = ", ".join(_LOADERS)
+        raise ConfigError(
+            f"there is no labelled set of {modality}", expected=known, fix="leave this sense out"
+        )
     return _LOADERS[modality](data / FOLDERS[modality], part)
