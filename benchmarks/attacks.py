@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from rvl_edge.offline.datasets.loading import load_part
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.offline.evaluation.classifier import Classifier
-from rvl_edge.offline.evaluation.subjects import open_encoder, text_anchors
+from rvl_edge.offline.evaluation.subjects import text_anchors
 from rvl_edge.offline.evaluation.wilson import proportion
 from rvl_edge.offline.hardening.attacks import losses
 from rvl_edge.offline.hardening.attacks.apgd import Apgd
@@ -32,6 +32,7 @@ from rvl_edge.offline.hardening.attacks.referee import Referee
 from rvl_edge.offline.hardening.attacks.standard import StandardAttack
 from rvl_edge.offline.hardening.domains import domain_of
 from rvl_edge.offline.hardening.threat import Norm, Threat
+from rvl_edge.offline.towers import open_encoder
 from rvl_edge.types import Modality
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +55,7 @@ def classifier_and_pictures(
     checkpoint: Path, data: Path, count: int, precision: torch.dtype = torch.float32
 ) -> tuple[Classifier, Tensor, Tensor]:
     """The encoder as a classifier, frozen, and `count` test pictures that it is right about."""
-    encoder = open_encoder(checkpoint).eval()
+    encoder = open_encoder(checkpoint).requires_grad_(False)
     samples = load_part(Modality.IMAGE, data, Part.TEST)
     labels_folder = ROOT / "calibration" / "labels"
     anchors = text_anchors(TINY / "text", labels_folder, Modality.IMAGE, samples.classes)

@@ -19,8 +19,9 @@ from rvl_edge.offline.evaluation.arms import Effort
 from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, bundle_run, checkpoint_run
 from rvl_edge.offline.evaluation.results import Evaluation
 from rvl_edge.offline.evaluation.running import Run, Share
-from rvl_edge.offline.evaluation.subjects import open_encoder, text_anchors
+from rvl_edge.offline.evaluation.subjects import text_anchors
 from rvl_edge.offline.hardening.threat import Norm
+from rvl_edge.offline.towers import open_encoder
 from rvl_edge.preprocess import preprocess_image
 from rvl_edge.preprocess.spec import ImageSpec
 from rvl_edge.types import Modality
@@ -47,7 +48,7 @@ def _result(run: Run) -> Evaluation:
 def test_a_checkpoint_is_asked_as_it_answers_prepared_pictures(small: SmallSets, tmp_path: Path) -> None:
     means = Means(tmp_path, batch_size=7)
     found = _result(checkpoint_run("small", small.checkpoint, _asked(small), Conditions(), means))
-    encoder = open_encoder(small.checkpoint)
+    encoder = open_encoder(small.checkpoint).requires_grad_(False)
     spec = encoder.card.preprocess
     assert isinstance(spec, ImageSpec)
     anchors = text_anchors(small.text, small.labels, Modality.IMAGE, CLASSES)

@@ -12,13 +12,14 @@ from torch import Tensor
 from rvl_edge.offline.datasets.loading import load_part
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.offline.evaluation.classifier import Classifier
-from rvl_edge.offline.evaluation.subjects import open_encoder, text_anchors
+from rvl_edge.offline.evaluation.subjects import text_anchors
 from rvl_edge.offline.evaluation.wilson import proportion
 from rvl_edge.offline.hardening.attacks.apgd import Apgd
 from rvl_edge.offline.hardening.attacks.referee import AttackName, Referee
 from rvl_edge.offline.hardening.attacks.standard import StandardAttack
 from rvl_edge.offline.hardening.domains import domain_of
 from rvl_edge.offline.hardening.threat import Norm, Threat
+from rvl_edge.offline.towers import open_encoder
 from rvl_edge.types import Modality
 
 pytestmark = pytest.mark.data
@@ -31,7 +32,7 @@ TINY = ROOT / "export" / "checkpoints" / "tiny"
 @pytest.fixture(scope="module")
 def plain(data_dir: Path) -> tuple[Classifier, Tensor, Tensor]:
     """The encoder as it was pretrained, and test pictures that it is right about."""
-    encoder = open_encoder(TINY / "image").eval()
+    encoder = open_encoder(TINY / "image").requires_grad_(False)
     samples = load_part(Modality.IMAGE, data_dir, Part.TEST)
     anchors = text_anchors(TINY / "text", ROOT / "calibration" / "labels", Modality.IMAGE, samples.classes)
     scale = float(encoder.logit_scale.detach().exp())

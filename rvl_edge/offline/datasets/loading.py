@@ -38,8 +38,11 @@ def load_part(modality: Modality, data: Path, part: Part) -> Samples:
         ConfigError: the set is not there, or broken.
     """
     if modality not in _LOADERS:
-        known = ", ".join(_LOADERS)
-        raise ConfigError(
-            f"there is no labelled set of {modality}", expected=known, fix="leave this sense out"
-        )
+        raise no_labelled_set(modality)
     return _LOADERS[modality](data / FOLDERS[modality], part)
+
+
+def no_labelled_set(modality: Modality) -> ConfigError:
+    """The error of asking for labelled samples of a sense that has none."""
+    known = ", ".join(_LOADERS)
+    return ConfigError(f"there is no labelled set of {modality}", expected=known, fix="leave this sense out")

@@ -26,12 +26,12 @@ from rvl_edge.offline.evaluation.subjects import (
     Judge,
     bundle_judge,
     checkpoint_judge,
-    open_encoder,
     text_anchors,
 )
 from rvl_edge.offline.hardening.attacks.text.words import read_lexicon
 from rvl_edge.offline.hardening.domains import Waveform
 from rvl_edge.offline.hardening.threat import Norm
+from rvl_edge.offline.towers import open_encoder
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.preprocess.spec import PreprocessSpec
 from rvl_edge.types import Modality
@@ -125,7 +125,7 @@ def checkpoint_run(name: str, folder: Path, asked: Asked, conditions: Conditions
         ConfigError: names, samples or conditions that do not go together.
         CheckpointError: a checkpoint that cannot be read.
     """
-    encoder = open_encoder(folder)
+    encoder = open_encoder(folder).requires_grad_(False)
     modality, spec = encoder.card.modality, encoder.card.preprocess
     exam = _exam(modality, spec, asked)
     anchors = text_anchors(_text(folder, asked), asked.labels, modality, exam.question.labels)
@@ -197,7 +197,7 @@ def _surrogate(
     folder = conditions.surrogate
     if folder is None:
         return None
-    encoder = open_encoder(folder)
+    encoder = open_encoder(folder).requires_grad_(False)
     if encoder.card.preprocess != spec:
         raise ConfigError(
             "the surrogate sees other samples than the encoder",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rvl_edge.bundle.manifest import MANIFEST_NAME
-from rvl_edge.errors import CheckpointError, ConfigError
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.labels import read_templates
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.exam import Exam
@@ -24,7 +24,7 @@ from rvl_edge.offline.hardening.attacks.text.interface import Read
 from rvl_edge.offline.hardening.attacks.text.reading import Reader
 from rvl_edge.offline.hardening.domains import Domain
 from rvl_edge.offline.pretraining.texts import TextReader
-from rvl_edge.offline.towers import Encoder, open_checkpoint, open_text, read_tokenizer
+from rvl_edge.offline.towers import Encoder, open_text, read_tokenizer
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.text import Tokenizer, UntrainedLabelWarning, make_anchors
 from rvl_edge.types import FloatArray, Modality
@@ -45,18 +45,6 @@ class Judge:
     subject: Subject
     logits: Logits
     device: torch.device
-
-
-def open_encoder(folder: Path) -> Encoder:
-    """Load a sense's checkpoint, frozen.
-
-    Raises:
-        CheckpointError: the folder cannot be read, or holds a text encoder.
-    """
-    encoder = open_checkpoint(folder)
-    if not isinstance(encoder, Encoder):
-        raise CheckpointError(f"{folder} holds another tower", got="a text encoder", expected="a sense's")
-    return encoder.requires_grad_(False)
 
 
 def text_anchors(

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.camera_motion import MOTIONS, simulate_motion
+from rvl_edge.offline.datasets.loading import no_labelled_set
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.preprocess import (
     preprocess_audio,
@@ -22,7 +22,7 @@ from rvl_edge.preprocess import (
     preprocess_video,
 )
 from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
-from rvl_edge.types import FloatArray
+from rvl_edge.types import FloatArray, Modality
 
 _CLIPS_AT_A_TIME = 256
 _CLIP_SEED = 0
@@ -90,7 +90,7 @@ def make_stimuli(samples: Samples, spec: PreprocessSpec) -> Stimuli:
         ConfigError: there is no labelled set of the sense.
     """
     if isinstance(spec, DepthSpec):
-        raise ConfigError("there is no labelled set of depth pictures", fix="evaluate the other senses")
+        raise no_labelled_set(Modality.DEPTH)
     data: Sequence[npt.NDArray[Any]] = list(samples.data)
     questions = [Question(_LABEL_SETS[type(spec)], samples.classes, samples.labels)]
     if isinstance(spec, VideoSpec):

@@ -15,7 +15,7 @@ from rvl_edge.offline.hardening.lora import add_lora
 from rvl_edge.offline.hardening.objectives.interface import Scene, TextSide
 from rvl_edge.offline.hardening.recipe import HardenRecipe
 from rvl_edge.offline.pretraining.texts import TextReader
-from rvl_edge.offline.towers import Encoder, open_checkpoint, open_text, read_tokenizer
+from rvl_edge.offline.towers import Encoder, open_encoder, open_text, read_tokenizer
 from rvl_edge.text import Tokenizer, make_anchors
 
 
@@ -44,9 +44,7 @@ def make_scene(recipe: HardenRecipe, device: torch.device) -> Scene:
 
 
 def _open_student(recipe: HardenRecipe, dim: int) -> Encoder:
-    encoder = open_checkpoint(recipe.checkpoint)
-    if not isinstance(encoder, Encoder):
-        raise CheckpointError(f"{recipe.checkpoint} holds another tower", got="a text encoder")
+    encoder = open_encoder(recipe.checkpoint)
     card = encoder.card
     if card.modality is not recipe.modality or card.projection_dim != dim:
         raise CheckpointError(

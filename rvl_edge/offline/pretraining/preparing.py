@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import nn
 
-from rvl_edge.errors import CheckpointError, ConfigError
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.labels import read_label_sets, read_templates
-from rvl_edge.offline.datasets.loading import load_part
+from rvl_edge.offline.datasets.loading import load_part, no_labelled_set
 from rvl_edge.offline.datasets.samples import Part, Samples, joined
 from rvl_edge.offline.evaluation.trials import make_trial
 from rvl_edge.offline.pretraining.audio_feed import AudioFeed
@@ -24,16 +23,23 @@ from rvl_edge.offline.pretraining.texts import LearnedText, LockedText, TextRead
 from rvl_edge.offline.pretraining.thermal_feed import ThermalFeed
 from rvl_edge.offline.pretraining.validating import validator
 from rvl_edge.offline.pretraining.video_feed import VideoFeed
-from rvl_edge.offline.towers import Encoder, EncoderCard, TextCard, TextEncoder, named_card, open_checkpoint
+from rvl_edge.offline.towers import (
+    Encoder,
+    EncoderCard,
+    TextCard,
+    TextEncoder,
+    named_card,
+    open_encoder,
+    open_text,
+)
 from rvl_edge.offline.towers.inheriting import inherit
 from rvl_edge.offline.towers.initialisation import initialise
 from rvl_edge.offline.towers.vocabulary import build_tokenizer
 from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec
 from rvl_edge.text import Tokenizer
+from rvl_edge.types import Modality
 
 TEXT = "text"
-
-_Kind = TypeVar("_Kind", Encoder, TextEncoder)
 
 
 class Preparation:
@@ -79,8 +85,8 @@ class Preparation:
             initialise(text_encoder)
             modules[TEXT] = text_encoder
         else:
-            text_encoder = _opened(self._checkpoints / TEXT, TextEncoder)
-            inherit(encoder, _opened(self._checkpoints / self._recipe.stages[0].modality.value, Encoder))
+            text_encoder = open_text(self._checkpoints / TEXT)
+            inherit(encoder, open_encoder(self._checkpoints / self._recipe.stages[0].modality.value))
         reader = TextReader(text_encoder, self._tokenizer)
         text: TextSide
         if number == 0:
@@ -114,13 +120,6 @@ def _fresh_encoder(recipe: StageRecipe) -> Encoder:
     return Encoder(card)
 
 
-def _opened(folder: Path, kind: type[_Kind]) -> _Kind:
-    encoder = open_checkpoint(folder)
-    if not isinstance(encoder, kind):
-        raise CheckpointError("the checkpoint is of another kind", got=folder, expected=kind.__name__)
-    return encoder
-
-
 def _feed(spec: PreprocessSpec, samples: Samples, captions: Captions) -> Feed:
     if isinstance(spec, ImageSpec):
         return ImageFeed(samples, spec, captions)
@@ -129,5 +128,5 @@ def _feed(spec: PreprocessSpec, samples: Samples, captions: Captions) -> Feed:
     if isinstance(spec, AudioSpec):
         return AudioFeed(samples, spec, captions)
     if isinstance(spec, DepthSpec):
-        raise ConfigError("there is no labelled set of depth pictures", fix="train the other senses")
+        raise no_labelled_set(Modality.DEPTH)
     return VideoFeed(samples, spec, captions)

@@ -18,8 +18,8 @@ from rvl_edge.offline.evaluation.asking import Arm, perturb
 from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, checkpoint_run
 from rvl_edge.offline.evaluation.results import Evaluation
 from rvl_edge.offline.evaluation.running import Run
-from rvl_edge.offline.evaluation.subjects import open_encoder
 from rvl_edge.offline.reporting.pictures import magnified, visible
+from rvl_edge.offline.towers import open_encoder
 from rvl_edge.types import FloatArray
 
 _LOOKED_AT = 64  # samples among which one of each class is sought

@@ -79,6 +79,18 @@ def open_checkpoint(folder: Path) -> Encoder | TextEncoder:
     return encoder.eval()
 
 
+def open_encoder(folder: Path) -> Encoder:
+    """Load a sense's encoder, as `open_checkpoint`.
+
+    Raises:
+        CheckpointError: as `open_checkpoint`, or the folder has no encoder but the text's.
+    """
+    encoder = open_checkpoint(folder)
+    if not isinstance(encoder, Encoder):
+        raise CheckpointError(f"{folder} holds another tower", got="a text encoder", expected="a sense's")
+    return encoder
+
+
 def open_text(folder: Path) -> TextEncoder:
     """Load the text encoder of a full checkpoint or of a folder of its own, in float32, not training.
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from rvl_edge.offline.hardening.attacks.goals import Goal
+from rvl_edge.offline.hardening.attacks import losses
+from rvl_edge.offline.hardening.attacks.goals import Goal, classification
 from rvl_edge.offline.hardening.objectives.interface import Batch, Scene
 
 
@@ -18,8 +19,8 @@ class Tecoa:
 
     def goal(self, scene: Scene, batch: Batch) -> Goal:
         """See `Objective`."""
-        return lambda samples, rows: functional.cross_entropy(
-            scene.logits(scene.features(samples)), batch.labels[rows], reduction="none"
+        return classification(
+            lambda samples: scene.logits(scene.features(samples)), batch.labels, losses.cross_entropy
         )
 
     def terms(self, scene: Scene, batch: Batch, adversarial: Tensor) -> dict[str, Tensor]:

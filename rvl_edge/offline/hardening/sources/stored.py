@@ -11,12 +11,14 @@ from torch.nn import functional
 
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.camera_motion import MOTIONS, simulate_motion
+from rvl_edge.offline.datasets.loading import no_labelled_set
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.offline.hardening.domains import FilterBank
 from rvl_edge.offline.hardening.sources.source import Labelled, shuffled, step_seed, steps_per_epoch
 from rvl_edge.offline.pretraining.augmenting import crop, jitter, mirror, shift_and_flip, turn
 from rvl_edge.offline.pretraining.sounds import SpedSounds
 from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
+from rvl_edge.types import Modality
 
 _SPEEDS = (0.87, 0.93, 1.0, 1.07, 1.15)
 
@@ -67,7 +69,7 @@ def drawer(samples: Samples, spec: PreprocessSpec) -> Drawer:
     if isinstance(spec, ThermalSpec):
         return _Chips(samples, spec)
     if isinstance(spec, DepthSpec):
-        raise ConfigError("there is no labelled set of depth pictures", fix="harden the other senses")
+        raise no_labelled_set(Modality.DEPTH)
     return _Clips(samples, spec) if isinstance(spec, VideoSpec) else _Pictures(samples, spec)
 
 
