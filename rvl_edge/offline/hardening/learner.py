@@ -100,7 +100,8 @@ class Hardening:
         scene = self._scene
         if self._trains_text and scene.text is not None:
             scene = replace(scene, anchors=anchors_of(scene.text).to(scene.anchors.device))
-        return self._validate(scene)
+        with torch.compiler.set_stance("force_eager"):  # its batches come in every size, each once
+            return self._validate(scene)
 
     def _with_texts(self, batch: Batch, step: int, rows: slice) -> Batch:
         """The batch with attacked texts, where the method wants them."""

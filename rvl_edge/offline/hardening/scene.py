@@ -33,6 +33,9 @@ def make_scene(recipe: HardenRecipe, device: torch.device) -> Scene:
         torch.manual_seed(recipe.seed)
         add_lora(student, recipe.lora.rank, recipe.lora.alpha, recipe.lora.targets)
     student.logit_scale.requires_grad_(False)
+    if recipe.compile:
+        for each in (student, original):
+            each.vision_model.compile(dynamic=False)
     return Scene(
         student=student.to(device),
         original=original.to(device),

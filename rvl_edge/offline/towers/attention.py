@@ -23,13 +23,17 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, *, causal: bool = False) -> Tensor:
-        """Map (B, N, width) to (B, N, width); `causal` hides the tokens to the right."""
-        batch, count, width = tokens.shape
-        shape = (batch, count, self.heads, width // self.heads)
+    def forward(self, tokens: Tensor, *, asking: int | None = None, causal: bool = False) -> Tensor:
+        """Map (B, N, width) to (B, N, width), or to (B, asking, width) for the first tokens only.
+
+        `causal` hides the tokens to the right.
+        """
+        batch, _, width = tokens.shape
+        shape = (batch, -1, self.heads, width // self.heads)
+        first = tokens if asking is None else tokens[:, :asking]
         query, key, value = (
-            projection(tokens).view(shape).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
+            projection(each).view(shape).transpose(1, 2)
+            for projection, each in ((self.q_proj, first), (self.k_proj, tokens), (self.v_proj, tokens))
         )
         if tokens.device.type == "cpu" and torch.is_grad_enabled() and not causal:
             # torch's fused CPU kernel spends 4 to 10 times as long on the short sequences of small pictures
@@ -37,7 +41,7 @@ class Attention(nn.Module):
             mixed = scores.softmax(dim=-1) @ value
         else:
             mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(batch, count, width))
+        out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width))
         return out
 
 
@@ -79,9 +83,10 @@ class Block(nn.Module):
         self.mlp = Mlp(width, config.intermediate_size, config.hidden_act)
         self.layer_norm2 = nn.LayerNorm(width, eps=eps)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, N, width) to (B, N, width)."""
-        tokens = tokens + self.self_attn(self.layer_norm1(tokens), causal=self.causal)
+    def forward(self, tokens: Tensor, *, asking: int | None = None) -> Tensor:
+        """Map (B, N, width) to (B, N, width), or to (B, asking, width): the first tokens, which see all."""
+        seen = self.self_attn(self.layer_norm1(tokens), asking=asking, causal=self.causal)
+        tokens = (tokens if asking is None else tokens[:, :asking]) + seen
         out: Tensor = tokens + self.mlp(self.layer_norm2(tokens))
         return out
 
@@ -93,8 +98,12 @@ class Layers(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, N, width) to (B, N, width)."""
-        for layer in self.layers:
-            tokens = layer(tokens)
+    def forward(self, tokens: Tensor, *, asking: int | None = None) -> Tensor:
+        """Map (B, N, width) to (B, N, width), or to (B, asking, width).
+
+        Where only the first tokens are looked at, the last layer leaves out what no one asks it for.
+        """
+        last = len(self.layers) - 1
+        for number, layer in enumerate(self.layers):
+            tokens = layer(tokens, asking=asking if number == last else None)
         return tokens

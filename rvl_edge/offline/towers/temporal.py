@@ -24,9 +24,9 @@ class SpatioTemporalBlock(Block):
         self.temporal_layer_norm1 = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.temporal_attn = Attention(width, config.num_attention_heads)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B * T, N, width), frames of one clip side by side, to the same shape."""
-        return super().forward(self.mix_frames(tokens))
+    def forward(self, tokens: Tensor, *, asking: int | None = None) -> Tensor:
+        """Map (B * T, N, width), frames of one clip side by side, to (B * T, N or asking, width)."""
+        return super().forward(self.mix_frames(tokens), asking=asking)
 
     def mix_frames(self, tokens: Tensor) -> Tensor:
         """The part of `forward` that looks across frames."""

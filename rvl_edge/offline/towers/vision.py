@@ -81,6 +81,6 @@ class VisionTower(nn.Module):
         tokens = self.embeddings(pixels)
         if self.training and self.patch_dropout > 0:
             tokens = drop_patches(tokens, self.patch_dropout, self.frames, self.columns)
-        tokens = self.encoder(self.pre_layrnorm(tokens))
+        tokens = self.encoder(self.pre_layrnorm(tokens), asking=1)  # the class token
         pooled: Tensor = self.post_layernorm(tokens[:, 0])
         return pooled.view(-1, self.frames, pooled.shape[-1]).mean(dim=1)
