@@ -286,7 +286,7 @@ class Perceiver:
             refine=0.0 if refiner is None else 1e3 * (viewed - preprocessed + scored - encoded),
             classify=1e3 * (perf_counter() - scored),
         )
-        return Perception(modality, embeddings[0], labels, anchors.version, timing)
+        return Perception(modality, embeddings[0], labels, anchors.version, timing, decision=labels[0].name)
 
     def _prepare(self, refiner: Refiner | None) -> None:
         """Let no perception wait for what COLA computes once a label set."""

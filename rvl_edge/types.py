@@ -49,6 +49,37 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One reason to trust a perception less.
+
+    Attributes:
+        monitor: which monitor says so, such as `blur` or `sentinel`.
+        trust: what it leaves of the trust, in [0, 1].
+        detail: the reason in words, with what was measured and what is usual.
+    """
+
+    monitor: str
+    trust: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a perception can be relied on, as far as its monitors can tell; never a certainty.
+
+    Attributes:
+        value: in [0, 1]; near 1 means that no monitor found anything unusual.
+        findings: the reasons against, the gravest first; none where nothing is unusual.
+    """
+
+    value: float
+    findings: tuple[Finding, ...] = ()
+
+
+UNKNOWN = "unknown"  # the decision where no label is likely enough
+
+
+@dataclass(frozen=True)
 class Perception:
     """What one sample was seen as.
 
@@ -58,6 +89,11 @@ class Perception:
         labels: classes ranked by falling probability; the probabilities sum to 1.
         labels_version: version of the label set that ranked them (see `Perceiver.set_labels`).
         timing: milliseconds spent in each step.
+        decision: the first label's name, or `UNKNOWN` where its probability is below the threshold that was
+            fitted for these labels.
+        plausible: labels that the truth is among as often as the bundle's calibration promises (a conformal
+            set), by falling probability; empty where the labels in force were not calibrated.
+        trust: what the monitors say; None where the bundle has none for this sense.
     """
 
     modality: Modality
@@ -65,3 +101,6 @@ class Perception:
     labels: tuple[Label, ...]
     labels_version: int
     timing: Timing
+    decision: str
+    plausible: tuple[str, ...] = ()
+    trust: Trust | None = None

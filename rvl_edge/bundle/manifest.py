@@ -64,6 +64,10 @@ class SenseEntry(GraphEntry):
     logit_scale: Annotated[float, Field(gt=0, description="multiplies cosines before the softmax")]
     templates: Annotated[tuple[str, ...], Field(min_length=1, description="prompts with one {} each")]
     label_set: Annotated[str, Field(description="label set in force when the bundle is opened")]
+    sentinel: Annotated[
+        GraphEntry | None,
+        Field(description="the encoder before it was hardened, of the same inputs, whose disagreement warns"),
+    ] = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -109,6 +113,9 @@ class Manifest(_Entry):
         bool, Field(description="trained on free text: no phrase is answered with a warning")
     ] = False
     model_card: FileRef
+    calibration: Annotated[
+        FileRef | None, Field(description="temperatures, thresholds and monitors; see bundle/calibration.py")
+    ] = None
     reports: Annotated[
         dict[str, FileRef], Field(description="what was measured of this bundle, such as parity, by name")
     ] = {}
@@ -130,12 +137,14 @@ class Manifest(_Entry):
         return self
 
     def graphs(self) -> tuple[GraphEntry, ...]:
-        """The ONNX graphs: one a sense, then the text tower's."""
-        return (*self.senses.values(), self.text)
+        """The ONNX graphs: one a sense, the sentinels, and the text tower's."""
+        sentinels = [each.sentinel for each in self.senses.values() if each.sentinel is not None]
+        return (*self.senses.values(), *sentinels, self.text)
 
     def files(self) -> tuple[FileRef, ...]:
         """Every file the bundle consists of, besides the manifest itself."""
         graphs = [
             each for entry in self.graphs() for each in (entry.graph, entry.weights) if each is not None
         ]
-        return (*graphs, self.text.tokenizer, self.model_card, *self.reports.values())
+        calibration = () if self.calibration is None else (self.calibration,)
+        return (*graphs, self.text.tokenizer, self.model_card, *calibration, *self.reports.values())
