@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rvl_edge.preprocess import DepthUnit, ThermalUnit
     from rvl_edge.refine import ColaSettings
     from rvl_edge.text import UntrainedLabelWarning
-    from rvl_edge.types import Label, Modality, Perception, Timing
+    from rvl_edge.types import Finding, Label, Modality, Perception, Timing, Trust
 
 _HOMES = {
     "BACKENDS": "backends",
@@ -40,10 +40,12 @@ _HOMES = {
     "ThermalUnit": "preprocess",
     "ColaSettings": "refine",
     "UntrainedLabelWarning": "text",
+    "Finding": "types",
     "Label": "types",
     "Modality": "types",
     "Perception": "types",
     "Timing": "types",
+    "Trust": "types",
 }
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "ColaSettings",
     "ConfigError",
     "DepthUnit",
+    "Finding",
     "InputError",
     "Label",
     "Modality",
@@ -62,6 +65,7 @@ __all__ = [
     "RvlEdgeError",
     "ThermalUnit",
     "Timing",
+    "Trust",
     "UntrainedLabelWarning",
     "VerifyReport",
     "verify",
