@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from rvl_edge._validation import complaints
+from rvl_edge.bundle.calibration import Calibration, parse_calibration
 from rvl_edge.bundle.external_data import check_external_data
 from rvl_edge.bundle.files import check_file, read_verified
 from rvl_edge.bundle.manifest import MANIFEST_NAME, SCHEMA_VERSION, FileRef, GraphEntry, Manifest
@@ -64,6 +66,17 @@ class Bundle:
             else:
                 bundle.check(reference)
         return bundle
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What was fitted on the bundle, of senses that may be stale (see `Calibration.of`), if anything was.
+
+        Raises:
+            HashMismatch: the file is altered.
+            BundleError: it breaks the schema.
+        """
+        reference = self.manifest.calibration
+        return None if reference is None else parse_calibration(self.read(reference))
 
     def read(self, reference: FileRef) -> bytes:
         """The verified bytes of one file; see `rvl_edge.bundle.files.read_verified`."""

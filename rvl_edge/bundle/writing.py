@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,10 +94,7 @@ def new_bundle(path: Path) -> Iterator[BundleWriter]:
 
 
 def add_reports(path: Path, reports: Mapping[str, bytes]) -> None:
-    """Put files into `reports/` of a bundle and name them in its manifest, in one step.
-
-    The bundle is written anew beside itself, its other files by hard links where the file system has them,
-    and then takes its own place: a reader sees the old bundle or the new one.
+    """Put files into `reports/` of a bundle and name them in its manifest, in one step; see `amend_bundle`.
 
     Args:
         path: the bundle's folder.
@@ -107,15 +104,43 @@ def add_reports(path: Path, reports: Mapping[str, bytes]) -> None:
         BundleError: `path` is no sound bundle, or cannot be written.
     """
     bundle = Bundle.open(path)
-    old = bundle.manifest
-    replaced = {MANIFEST_NAME, *(f"reports/{name}" for name in reports)}
-    replaced |= {old.reports[name].path for name in reports if name in old.reports}
+    old = bundle.manifest.reports
+    moved = {old[name].path for name in reports if name in old} - {f"reports/{name}" for name in reports}
+
+    def name_reports(files: Mapping[str, FileRef]) -> Manifest:
+        added = {name: files[f"reports/{name}"] for name in reports}
+        return bundle.manifest.model_copy(update={"reports": {**old, **added}})
+
+    contents = {f"reports/{name}": content for name, content in reports.items()}
+    amend_bundle(bundle, contents, name_reports, dropped=moved)
+
+
+def amend_bundle(
+    bundle: Bundle,
+    contents: Mapping[str, bytes],
+    name: Callable[[Mapping[str, FileRef]], Manifest],
+    *,
+    dropped: Collection[str] = (),
+) -> None:
+    """Add or replace files of a bundle, and its manifest, in one step.
+
+    The bundle is written anew beside itself, its other files by hard links where the file system has them,
+    and then takes its own place: a reader sees the old bundle or the new one.
+
+    Args:
+        bundle: as it is.
+        contents: of the files to add, by path below its folder.
+        name: the manifest's entries of those files, by path -> the new manifest.
+        dropped: files to leave out.
+
+    Raises:
+        BundleError: the result is no sound bundle, or cannot be written; the old one stays.
+    """
+    # What is rewritten must not share the old one's bytes.
+    rewritten = {MANIFEST_NAME, *contents, *dropped}
     with new_bundle(bundle.root) as writer:
         for source in sorted(bundle.root.rglob("*")):
-            name = source.relative_to(bundle.root).as_posix()
-            if (
-                source.is_file() and name not in replaced
-            ):  # what is rewritten must not share the old one's bytes
-                writer.link(name, source)
-        added = {name: writer.add(f"reports/{name}", content) for name, content in reports.items()}
-        writer.finish(old.model_copy(update={"reports": {**old.reports, **added}}))
+            path = source.relative_to(bundle.root).as_posix()
+            if source.is_file() and path not in rewritten:
+                writer.link(path, source)
+        writer.finish(name({path: writer.add(path, content) for path, content in contents.items()}))

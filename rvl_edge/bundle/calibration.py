@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`calibration.json`: how far the scores of a bundle's senses can be believed, as fitted on real samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rvl_edge._validation import complaints
+from rvl_edge.bundle.manifest import Manifest
+from rvl_edge.errors import BundleError
+from rvl_edge.types import Modality
+
+CALIBRATION_NAME: Final = "calibration.json"
+CALIBRATION_SCHEMA_VERSION: Final = 1
+PLAIN: Final = "plain"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+class Measured(_Entry):
+    """What an entry was worth on samples that it was not fitted on."""
+
+    samples: Count
+    accuracy: Annotated[Share, Field(description="first label right, of all samples")]
+    ece_before: Annotated[Share, Field(description="expected calibration error at temperature 1")]
+    ece_after: Share
+    answered: Annotated[Share, Field(description="samples whose decision is a label, not `unknown`")]
+    accuracy_answered: Annotated[Share | None, Field(description="of those; None where there are none")]
+    covered: Annotated[Share, Field(description="samples whose truth is among the plausible labels")]
+    set_size: Annotated[float, Field(ge=0, description="mean number of plausible labels")]
+
+
+class ConfidenceEntry(_Entry):
+    """Temperature and thresholds of one label set under one ranking.
+
+    They hold for these labels and templates only, in any order: a threshold on a softmax means nothing for
+    another set of classes.
+    """
+
+    label_set: Annotated[str, Field(description="its name, for people")]
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    templates: Annotated[tuple[str, ...], Field(min_length=1)]
+    ranking: Annotated[str, Field(description="`plain`, or COLA with its settings")] = PLAIN
+    temperature: Annotated[float, Field(gt=0, description="divides the logits before the softmax")]
+    alpha: Annotated[float, Field(gt=0, lt=1, description="stated share that may be missed")]
+    unknown_below: Annotated[Share, Field(description="of the first label's probability")]
+    plausible_from: Annotated[Share, Field(description="of each label's own probability")]
+    samples: Annotated[Count, Field(description="that the thresholds were fitted on")]
+    measured: Measured | None = None
+
+    @property
+    def coverage(self) -> float:
+        """Promised share, in (0, 1), of answered samples, and of samples whose truth is plausible."""
+        return 1 - self.alpha
+
+    def holds_for(self, labels: Sequence[str], templates: Sequence[str], ranking: str) -> bool:
+        """Whether it was fitted for these labels, templates and ranking."""
+        return (
+            ranking == self.ranking
+            and sorted(labels) == sorted(self.labels)
+            and sorted(templates) == sorted(self.templates)
+        )
+
+
+class MonitorEntry(_Entry):
+    """One monitor as fitted on clean samples."""
+
+    name: Annotated[str, Field(min_length=1, description="as findings name it")]
+    samples: Count
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=1, description="on clean samples, at the threshold")]
+    threshold: Annotated[float, Field(description="score above which it warns")]
+    curve: Annotated[
+        tuple[tuple[float, Share], ...],
+        Field(description="score -> trust, by rising score, linear between its points"),
+    ] = ()
+    statistics: Annotated[
+        dict[str, tuple[float, ...]], Field(description="what it compares a sample with")
+    ] = {}
+
+
+class SenseCalibration(_Entry):
+    """What was fitted for one sense, and on which files of the bundle."""
+
+    fitted_on: Annotated[
+        dict[str, str], Field(description="SHA-256, by path, of the graphs and weights that scores come from")
+    ]
+    confidence: tuple[ConfidenceEntry, ...] = ()
+    monitors: tuple[MonitorEntry, ...] = ()
+
+    def confidence_for(
+        self, labels: Sequence[str], templates: Sequence[str], ranking: str = PLAIN
+    ) -> ConfidenceEntry | None:
+        """The entry that was fitted for these, if there is one."""
+        found = (each for each in self.confidence if each.holds_for(labels, templates, ranking))
+        return next(found, None)
+
+
+class Calibration(_Entry):
+    """The whole file."""
+
+    schema_version: Literal[1] = CALIBRATION_SCHEMA_VERSION
+    senses: dict[Modality, SenseCalibration] = {}
+
+    def of(self, manifest: Manifest, modality: Modality) -> SenseCalibration | None:
+        """What was fitted for a sense; None where nothing was.
+
+        Raises:
+            BundleError: it was fitted on other graphs than the manifest's: thresholds of one encoder say
+                nothing of another.
+        """
+        found = self.senses.get(modality)
+        if found is None or found.fitted_on == fingerprint(manifest, modality):
+            return found
+        own = fingerprint(manifest, modality)
+        changed = sorted(
+            path for path in {*own, *found.fitted_on} if own.get(path) != found.fitted_on.get(path)
+        )
+        verbs = [name for name in ("confidence", "monitors") if getattr(found, name)]
+        raise BundleError(
+            f"the calibration of {modality} is stale",
+            got=f"one fitted before {', '.join(changed)} changed",
+            fix=" and ".join(
+                f"rvl-edge calibrate {verb} BUNDLE --data DIR" for verb in verbs or ["confidence"]
+            ),
+        )
+
+
+def fingerprint(manifest: Manifest, modality: Modality) -> dict[str, str]:
+    """SHA-256, by path, of what a sense's scores come from: its graph, the text tower's, their weights."""
+    entries = (manifest.senses[modality], manifest.text)
+    files = (file for entry in entries for file in (entry.graph, entry.weights) if file is not None)
+    return {file.path: file.sha256 for file in files}
+
+
+def parse_calibration(content: bytes) -> Calibration:
+    """Read the file's content.
+
+    Raises:
+        BundleError: names the field that is wrong, or the release that is needed.
+    """
+    try:
+        return Calibration.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        raise BundleError(
+            f"{CALIBRATION_NAME} breaks the schema",
+            got=complaints(error),
+            expected=f"format {CALIBRATION_SCHEMA_VERSION}",
+            fix="calibrate the bundle again with `rvl-edge calibrate`, or upgrade rvl-edge-sdk",
+        ) from None
