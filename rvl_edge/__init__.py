@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rvl_edge.preprocess import DepthUnit, ThermalUnit
     from rvl_edge.refine import ColaSettings
     from rvl_edge.text import UntrainedLabelWarning
+    from rvl_edge.trust import Fusion, Scene
     from rvl_edge.types import Finding, Label, Modality, Perception, Timing, Trust
 
 _HOMES = {
@@ -40,6 +41,8 @@ _HOMES = {
     "ThermalUnit": "preprocess",
     "ColaSettings": "refine",
     "UntrainedLabelWarning": "text",
+    "Fusion": "trust",
+    "Scene": "trust",
     "Finding": "types",
     "Label": "types",
     "Modality": "types",
@@ -57,12 +60,14 @@ __all__ = [
     "ConfigError",
     "DepthUnit",
     "Finding",
+    "Fusion",
     "InputError",
     "Label",
     "Modality",
     "Perceiver",
     "Perception",
     "RvlEdgeError",
+    "Scene",
     "ThermalUnit",
     "Timing",
     "Trust",

@@ -93,6 +93,10 @@ class LabelSet(_Entry):
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     modalities: Annotated[tuple[Modality, ...], Field(min_length=1)]
     simulated: bool = Field(default=False, description="True where the training clips were simulated")
+    synonyms: Annotated[
+        dict[str, tuple[str, ...]],
+        Field(description="other names for a label, by which another sense may know the same thing"),
+    ] = {}
 
 
 class Manifest(_Entry):

@@ -11,10 +11,15 @@ from rvl_edge.types import Modality
 
 
 def bundled_label_sets(sets: Mapping[str, LabelSetFile], senses: Collection[Modality]) -> dict[str, LabelSet]:
-    """Label sets that some of the senses were trained on, without their synonyms."""
+    """Label sets that some of the senses were trained on."""
     found = {name: tuple(each for each in own.modalities if each in senses) for name, own in sets.items()}
     return {
-        name: LabelSet(labels=sets[name].labels, modalities=modalities, simulated=sets[name].simulated)
+        name: LabelSet(
+            labels=sets[name].labels,
+            modalities=modalities,
+            simulated=sets[name].simulated,
+            synonyms={label: others for label, others in sets[name].concepts.items() if others},
+        )
         for name, modalities in found.items()
         if modalities
     }
