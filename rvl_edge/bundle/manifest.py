@@ -19,6 +19,7 @@ SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "manifest.json"
 
 Precision = Literal["float32", "float16", "bfloat16"]
+QuantisedPrecision = Literal["int8", "float8"]  # of the products with weights, by explicit Q/DQ in the graph
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -48,7 +49,7 @@ class GraphEntry(_Entry):
 
     graph: FileRef
     weights: FileRef | None = None
-    precision: Precision = "float32"
+    precision: Precision | QuantisedPrecision = "float32"
 
     @model_validator(mode="after")
     def _weights_lie_beside(self) -> GraphEntry:
