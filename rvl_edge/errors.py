@@ -159,3 +159,15 @@ class BadOutput(BackendError):
     """A graph returned something that is no embedding: NaN, zero norm, or another size."""
 
     code = "bad-output"
+
+
+class GpuOutOfMemory(BackendError):
+    """The GPU has not enough memory for a graph or a batch; what ran before still runs."""
+
+    code = "gpu-out-of-memory"
+
+
+class GpuLost(BackendError):
+    """The GPU's context is gone, and with it every later call of this process: end it and start again."""
+
+    code = "gpu-lost"
