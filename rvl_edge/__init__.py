@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rvl_edge.preprocess import DepthUnit, ThermalUnit
     from rvl_edge.refine import ColaSettings
     from rvl_edge.text import UntrainedLabelWarning
-    from rvl_edge.trust.fusion import Fusion, Scene, Vote
     from rvl_edge.trust import Fusion, Scene
     from rvl_edge.types import Finding, Label, Modality, Perception, Timing, Trust
 
@@ -42,9 +41,6 @@ _HOMES = {
     "ThermalUnit": "preprocess",
     "ColaSettings": "refine",
     "UntrainedLabelWarning": "text",
-    "Fusion": "trust.fusion",
-    "Scene": "trust.fusion",
-    "Vote": "trust.fusion",
     "Fusion": "trust",
     "Scene": "trust",
     "Finding": "types",
@@ -77,7 +73,6 @@ __all__ = [
     "Trust",
     "UntrainedLabelWarning",
     "VerifyReport",
-    "Vote",
     "verify",
 ]
 
