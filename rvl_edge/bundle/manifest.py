@@ -4,6 +4,8 @@
 A bundle is a folder that holds everything a robot needs and nothing that runs code on load:
 
     manifest.json  graphs/*.onnx  text/text.onnx  text/tokenizer.json  MODEL_CARD.md
+
+`engines/` and `manifest.sig` are there where TensorRT engines were built and the bundle was signed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ MANIFEST_NAME = "manifest.json"
 
 Precision = Literal["float32", "float16", "bfloat16"]
 QuantisedPrecision = Literal["int8", "float8"]  # of the products with weights, by explicit Q/DQ in the graph
+EngineFlavour = Literal["tensorrt", "tensorrt-rtx"]
+ComputeCapability = Annotated[str, Field(pattern=r"^[1-9][0-9]?\.[0-9]$")]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -40,6 +44,40 @@ class FileRef(_Entry):
     size: Annotated[int, Field(ge=0)]
 
 
+class BatchRange(_Entry):
+    """Batch sizes that an engine takes, and the one it is fastest at: an optimisation profile."""
+
+    smallest: Annotated[int, Field(ge=1)]
+    best: Annotated[int, Field(ge=1)]
+    largest: Annotated[int, Field(ge=1, le=4096)]
+
+    @model_validator(mode="after")
+    def _ascends(self) -> BatchRange:
+        if not self.smallest <= self.best <= self.largest:
+            raise ValueError(f"must ascend, got {self.smallest}, {self.best}, {self.largest}")
+        return self
+
+
+class EngineEntry(_Entry):
+    """A TensorRT engine, what it was built from, and what it runs on; see `bundle/engines.py`.
+
+    `source` is the `source` that the graph had when the engine was built.
+    """
+
+    engine: FileRef
+    layers: Annotated[FileRef | None, Field(description="what the layers became, for people")] = None
+    source: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
+    target: Annotated[BundleName, Field(description="the recipe's name for the machine, such as orin-nano")]
+    flavour: EngineFlavour
+    version: Annotated[str, Field(min_length=1, description="of TensorRT; an engine runs on no other")]
+    compute_capabilities: Annotated[tuple[ComputeCapability, ...], Field(min_length=1)]
+    device: Annotated[
+        str | None, Field(description="name of the GPU; None: any of these compute capabilities")
+    ] = None
+    profiles: Annotated[tuple[BatchRange, ...], Field(min_length=1)]
+    optimization_level: Annotated[int, Field(ge=0, le=5)]
+
+
 class GraphEntry(_Entry):
     """An ONNX graph, float32 at its borders (token ids: int64) whatever it computes in.
 
@@ -50,6 +88,12 @@ class GraphEntry(_Entry):
     graph: FileRef
     weights: FileRef | None = None
     precision: Precision | QuantisedPrecision = "float32"
+    engines: tuple[EngineEntry, ...] = ()
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """SHA-256 of the graph, and of its external data if it has any: what an engine is bound to."""
+        return tuple(each.sha256 for each in (self.graph, self.weights) if each is not None)
 
     @model_validator(mode="after")
     def _weights_lie_beside(self) -> GraphEntry:
@@ -151,5 +195,12 @@ class Manifest(_Entry):
         graphs = [
             each for entry in self.graphs() for each in (entry.graph, entry.weights) if each is not None
         ]
+        engines = [
+            each
+            for entry in self.graphs()
+            for built in entry.engines
+            for each in (built.engine, built.layers)
+            if each is not None
+        ]
         calibration = () if self.calibration is None else (self.calibration,)
-        return (*graphs, self.text.tokenizer, self.model_card, *calibration, *self.reports.values())
+        return (*graphs, *engines, self.text.tokenizer, self.model_card, *calibration, *self.reports.values())
