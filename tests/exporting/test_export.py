@@ -186,3 +186,29 @@ def test_what_is_no_recipe(tmp_path: Path) -> None:
         (tmp_path / "recipe.yaml").write_bytes(content)
         with pytest.raises(ConfigError):
             export_bundle(tmp_path / "recipe.yaml")
+
+
+def test_sentinel_is_a_second_graph_of_the_sense(own_sources: Path) -> None:
+    before = own_sources / "before"
+    shutil.copytree(own_sources / "thermal", before)
+    card = json.loads((own_sources / "image" / "config.json").read_text())
+    (before / "config.json").write_text(json.dumps(card))
+    edit(own_sources, lambda recipe: recipe["senses"]["image"].update(sentinel="before"))
+    report = export_bundle(own_sources / "recipe.yaml")
+    assert set(report.parity) == {"image", "image-sentinel", "text"}
+    bundle = rvl.Bundle.open(report.path)
+    sense = bundle.manifest.senses[rvl.Modality.IMAGE]
+    assert sense.sentinel is not None
+    assert sense.sentinel.graph.sha256 != sense.graph.sha256
+    assert "image sentinel checkpoint sha256" in bundle.manifest.provenance
+
+
+def test_sentinel_that_is_fed_in_another_way_is_refused(own_sources: Path) -> None:
+    before = own_sources / "before"
+    shutil.copytree(own_sources / "image", before)
+    card = json.loads((before / "config.json").read_text())
+    card["preprocess"]["mean"] = [0.1, 0.1, 0.1]
+    (before / "config.json").write_text(json.dumps(card))
+    edit(own_sources, lambda recipe: recipe["senses"]["image"].update(sentinel="before"))
+    with pytest.raises(CheckpointError, match="fed in another way"):
+        export_bundle(own_sources / "recipe.yaml")

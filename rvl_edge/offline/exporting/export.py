@@ -37,6 +37,7 @@ from rvl_edge.offline.exporting.vocabulary import bundled_label_sets, trained_ph
 from rvl_edge.offline.towers import Encoder, TextEncoder, open_checkpoint
 from rvl_edge.offline.towers.checkpoint import open_text
 from rvl_edge.offline.towers.folder_tokenizer import read_tokenizer
+from rvl_edge.preprocess.spec import PreprocessSpec
 from rvl_edge.text import TextEncoder as TextRunner
 from rvl_edge.text import Tokenizer, make_anchors
 from rvl_edge.types import FloatArray, Modality
@@ -171,24 +172,35 @@ class _Exporter:
 
     def _sense(self, modality: Modality) -> SenseEntry:
         source, name = self._recipe.senses[modality], str(modality)
+        graph, spec, scale = self._encoder(modality, source.checkpoint, name)
+        sentinel = None
+        if source.sentinel is not None:
+            sentinel, _, _ = self._encoder(modality, source.sentinel, f"{name}-sentinel")
+        return SenseEntry(
+            **dict(graph),
+            preprocess=spec,
+            logit_scale=scale,
+            templates=self._templates[modality],
+            label_set=source.label_set,
+            sentinel=sentinel,
+        )
+
+    def _encoder(
+        self, modality: Modality, checkpoint: Path, name: str
+    ) -> tuple[GraphEntry, PreprocessSpec, float]:
+        """Its graph, held against the checkpoint, how it is fed, and its logit scale."""
         self._step(name, 0, "reading the checkpoint")
-        encoder = open_checkpoint(source.checkpoint)
+        encoder = open_checkpoint(checkpoint)
         assert isinstance(encoder, Encoder)  # `check_sources` saw its card
         material = self._material[modality]
         wanted = self._labelled(self._reference(encoder, material.inputs, name), modality, "torch")
         graph = self._written(encoder, material.inputs, name, f"graphs/{name}.onnx")
-        entry = SenseEntry(
-            **dict(graph),
-            preprocess=encoder.card.preprocess,
-            logit_scale=math.exp(encoder.logit_scale.item()),
-            templates=self._templates[modality],
-            label_set=source.label_set,
-        )
+        spec, scale = encoder.card.preprocess, math.exp(encoder.logit_scale.item())
         del encoder
-        for backend, session in self._sessions(entry, name):
+        for backend, session in self._sessions(graph, name):
             found = self._labelled(in_batches(session.run, material.inputs), modality, backend)
             self._compare(name, backend, material, wanted, found)
-        return entry
+        return graph, spec, scale
 
     def _reference(self, encoder: Encoder | TextEncoder, inputs: npt.NDArray[Any], name: str) -> FloatArray:
         self._step(name, 1, f"{len(inputs)} samples by torch")

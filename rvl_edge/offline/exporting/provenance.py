@@ -18,6 +18,8 @@ from rvl_edge.offline.towers.weights import find_weights
 def provenance(recipe: ExportRecipe, recipe_hash: str) -> dict[str, str]:
     """Tool versions, and hashes of recipe and checkpoints."""
     folders = {str(modality): sense.checkpoint for modality, sense in recipe.senses.items()}
+    sentinels = {name: sense.sentinel for name, sense in recipe.senses.items() if sense.sentinel is not None}
+    folders |= {f"{modality} sentinel": folder for modality, folder in sentinels.items()}
     folders["text"] = recipe.text
     hashed = cache(_hash)  # senses and text may share a folder
     return {

@@ -28,10 +28,23 @@ class _Entry(BaseModel):
 
 
 class SenseRecipe(_Entry):
-    """One sense: its checkpoint folder, and the label set in force when the bundle is opened."""
+    """One sense: its checkpoint folder, and the label set in force when the bundle is opened.
+
+    `sentinel` is the checkpoint from before hardening, whose disagreement is a sign of an attack.
+    """
 
     checkpoint: Path
     label_set: str
+    sentinel: Path | None = None
+
+    def checkpoints(self) -> tuple[Path, ...]:
+        """The encoder's, and the sentinel's if there is one."""
+        return (self.checkpoint,) if self.sentinel is None else (self.checkpoint, self.sentinel)
+
+    def found_from(self, home: Path) -> SenseRecipe:
+        """The same with paths that `home` is put before."""
+        sentinel = None if self.sentinel is None else home / self.sentinel
+        return self.model_copy(update={"checkpoint": home / self.checkpoint, "sentinel": sentinel})
 
 
 class ParityRecipe(_Entry):
@@ -114,9 +127,6 @@ def read_recipe(path: Path) -> ExportRecipe:
             "model_card": home / recipe.model_card,
             "text": home / recipe.text,
             "parity": recipe.parity.model_copy(update={"files": None if files is None else home / files}),
-            "senses": {
-                modality: sense.model_copy(update={"checkpoint": home / sense.checkpoint})
-                for modality, sense in recipe.senses.items()
-            },
+            "senses": {modality: sense.found_from(home) for modality, sense in recipe.senses.items()},
         }
     )

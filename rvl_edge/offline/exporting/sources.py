@@ -14,7 +14,7 @@ from rvl_edge.types import Modality
 
 
 def check_sources(recipe: ExportRecipe) -> Mapping[Modality, EncoderCard]:
-    """Check that each sense's checkpoint is of that sense, and that all were bound to one text tower.
+    """Check that each sense's checkpoints are of that sense, and that all were bound to one text tower.
 
     Returns:
         The card of each sense's encoder.
@@ -32,15 +32,22 @@ def check_sources(recipe: ExportRecipe) -> Mapping[Modality, EncoderCard]:
     cards: dict[Modality, EncoderCard] = {}
     shared = ""
     for modality, sense in recipe.senses.items():
-        report = inspect_checkpoint(sense.checkpoint)
-        cards[modality] = _checked(report.encoder, modality, text.projection_dim, sense.checkpoint)
-        if report.text is not None and sense.checkpoint != recipe.text:
-            shared = shared or text_fingerprint(recipe.text)
-            if text_fingerprint(sense.checkpoint) != shared:
+        for folder in sense.checkpoints():
+            report = inspect_checkpoint(folder)
+            card = _checked(report.encoder, modality, text.projection_dim, folder)
+            if cards.setdefault(modality, card).preprocess != card.preprocess:
                 raise CheckpointError(
-                    f"{sense.checkpoint} was bound to another text tower than that of {recipe.text}",
-                    fix="export it into a bundle of its own: their embeddings cannot be compared",
+                    f"{folder} is no sentinel of {sense.checkpoint}: it is fed in another way",
+                    got=card.preprocess,
+                    expected=cards[modality].preprocess,
                 )
+            if report.text is not None and folder != recipe.text:
+                shared = shared or text_fingerprint(recipe.text)
+                if text_fingerprint(folder) != shared:
+                    raise CheckpointError(
+                        f"{folder} was bound to another text tower than that of {recipe.text}",
+                        fix="export it into a bundle of its own: their embeddings cannot be compared",
+                    )
     return cards
 
 
