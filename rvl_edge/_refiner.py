@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
 
 from rvl_edge.refine import Cola, ColaSettings, PromptSet, frame_seed, make_views
 from rvl_edge.text import Anchors
@@ -35,6 +37,14 @@ class Refiner:
         self._prompts = prompts
         self._embed = embed
         self._prepared: dict[Modality, tuple[Anchors, Cola]] = {}
+
+    def ranking(self, anchors: Anchors) -> str:
+        """How these labels are ranked, in words; a calibration holds for rankings of the same words."""
+        numbers = [f"{name}={value}" for name, value in asdict(self.settings).items()]
+        described = None if self._prompts is None else self._prompts.select(anchors.labels)
+        if described is not None:
+            numbers.append(f"prompts={sha256(repr(described).encode()).hexdigest()[:16]}")
+        return " ".join(["cola", *numbers])
 
     def prepare(self, modality: Modality, anchors: Anchors) -> Cola:
         """Compute what depends on the labels alone, unless that is done; kept until other anchors come.

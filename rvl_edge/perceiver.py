@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rvl_edge._encoder import SenseEncoder, load_graph
+from rvl_edge._judging import Judge
 from rvl_edge._refiner import Refiner
 from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.backends.opening import check_backend
 from rvl_edge.bundle import Bundle
+from rvl_edge.bundle.calibration import ConfidenceEntry
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
 from rvl_edge.preprocess import (
     DepthUnit,
@@ -31,6 +33,7 @@ from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, Preprocess
 from rvl_edge.refine import ColaSettings, PromptSet
 from rvl_edge.text import Anchors, LabelBank, TextEncoder, Tokenizer, Vocabulary
 from rvl_edge.text.prompts import checked_texts
+from rvl_edge.trust.confidence import decide
 from rvl_edge.types import FloatArray, Label, Modality, Perception, Timing
 
 _Spec = TypeVar("_Spec", ImageSpec, ThermalSpec, DepthSpec, AudioSpec, VideoSpec)
@@ -54,6 +57,7 @@ class Perceiver:
         ConfigError: a sense that the bundle does not have, COLA cannot be used with it, or no such backend.
         MissingDependency: the backend's package is not installed.
         BackendError: the text tower cannot be loaded or run.
+        BundleError: the calibration of a sense in use is stale.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Perceiver:
                 fix="name senses that the bundle has, or leave modalities out",
             )
         self.bundle = bundle
+        self._judge = Judge(bundle, wanted)
         self._encoders = {each: SenseEncoder(bundle, each, threads, backend) for each in wanted}
         text = manifest.text
         self._text = TextEncoder(
@@ -200,8 +205,10 @@ class Perceiver:
 
         COLA encodes several views of a sample in one batch, which takes the encoder about as many times as
         long, and ranks labels by optimal transport between the views and each label's prompts. Probabilities
-        are then softmax(logit_scale * score), sharper than the plain ones and no better calibrated. The
-        embedding stays the sample's own. How COLA fares against an attacker who knows of it is not measured.
+        are then softmax(logit_scale * score / temperature), with a temperature of COLA's own where the bundle
+        was calibrated for these settings; elsewhere they are sharper than the plain ones and no better
+        calibrated. The embedding stays the sample's own. How COLA fares against an attacker who knows of it
+        is not measured.
 
         Args:
             cola: whether to use it, or the settings to use it with; True takes the defaults.
@@ -226,11 +233,20 @@ class Perceiver:
         """The label set in force for a sense, with version, embeddings and untrained labels."""
         return self._bank.current[self._encoder(modality).modality]
 
+    def confidence(self, modality: Modality | str) -> ConfidenceEntry | None:
+        """The temperature and thresholds in force for a sense.
+
+        None where the bundle was not calibrated for its labels, templates and ranking: then probabilities are
+        at temperature 1, the decision is the first label, and no label is called plausible.
+        """
+        sense = self._encoder(modality).modality
+        return self._judge.entry(sense, self.anchors(sense), self._refiner)
+
     def classify(self, modality: Modality | str, embedding: FloatArray) -> tuple[Label, ...]:
         """Rank the labels in force for an embedding of this sense.
 
         Args:
-            modality: the sense whose labels and logit scale to use.
+            modality: the sense whose labels, logit scale and temperature of the plain ranking to use.
             embedding: (D,) float32, unit norm.
 
         Returns:
@@ -241,7 +257,9 @@ class Perceiver:
             raise BadShape("no embedding of this bundle", got=embedding.shape, expected=(dim,))
         if not np.isfinite(embedding).all():
             raise NonFinite("the embedding has values that are no numbers")
-        return self.anchors(modality).rank(embedding, self._encoder(modality).entry.logit_scale)
+        encoder, anchors = self._encoder(modality), self.anchors(modality)
+        fitted = self._judge.entry(encoder.modality, anchors, None)
+        return anchors.rank(embedding, _sharpness(encoder, fitted))
 
     def warm_up(self, modality: Modality | str | None = None) -> None:
         """Load and run once what later calls need, for one sense or for all.
@@ -268,7 +286,6 @@ class Perceiver:
 
     def _perceive(self, modality: Modality, preprocess: Callable[[], FloatArray]) -> Perception:
         encoder, refiner = self._encoders[modality], self._refiner
-        scale = encoder.entry.logit_scale
         begin = perf_counter()
         inputs = preprocess()
         preprocessed = perf_counter()
@@ -279,14 +296,25 @@ class Perceiver:
         anchors = self._bank.current[modality]
         scores = None if refiner is None else refiner.scores(modality, anchors, embeddings)
         scored = perf_counter()
+        fitted = self._judge.entry(modality, anchors, refiner)
+        scale = _sharpness(encoder, fitted)
         labels = anchors.rank(embeddings[0], scale) if scores is None else anchors.rank_scores(scores, scale)
+        verdict = decide(labels, fitted)
         timing = Timing(
             preprocess=1e3 * (preprocessed - begin),
             encode=1e3 * (encoded - viewed),
             refine=0.0 if refiner is None else 1e3 * (viewed - preprocessed + scored - encoded),
             classify=1e3 * (perf_counter() - scored),
         )
-        return Perception(modality, embeddings[0], labels, anchors.version, timing, decision=labels[0].name)
+        return Perception(
+            modality,
+            embeddings[0],
+            labels,
+            anchors.version,
+            timing,
+            decision=verdict.decision,
+            plausible=verdict.plausible,
+        )
 
     def _prepare(self, refiner: Refiner | None) -> None:
         """Let no perception wait for what COLA computes once a label set."""
@@ -309,6 +337,11 @@ class Perceiver:
         spec: PreprocessSpec = self._encoder(modality).entry.preprocess
         assert isinstance(spec, kind)  # the manifest's validation holds sense and kind together
         return spec
+
+
+def _sharpness(encoder: SenseEncoder, fitted: ConfidenceEntry | None) -> float:
+    """What multiplies scores before the softmax."""
+    return encoder.entry.logit_scale / (1.0 if fitted is None else fitted.temperature)
 
 
 def _modality(name: Modality | str) -> Modality:
