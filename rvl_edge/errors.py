@@ -91,6 +91,44 @@ class UnsafePath(BundleError):
     code = "unsafe-path"
 
 
+class SignatureError(BundleError):
+    """A bundle that must be signed by a trusted key, and is not, or was changed after it was signed."""
+
+    code = "signature"
+    page = "docs/errors/engine.md"
+
+
+class EngineError(BundleError):
+    """A TensorRT engine of the bundle that must not be loaded; it was not deserialised."""
+
+    code = "engine"
+    page = "docs/errors/engine.md"
+
+
+class EngineMissing(EngineError):
+    """No engine was built for this kind of TensorRT."""
+
+    code = "engine-missing"
+
+
+class EngineStale(EngineError):
+    """The engine was built from another graph or other weights than the bundle holds now."""
+
+    code = "engine-stale"
+
+
+class EngineVersion(EngineError):
+    """The engine was built by another release of TensorRT than the one that is installed."""
+
+    code = "engine-version"
+
+
+class EngineDevice(EngineError):
+    """The engine was built for another GPU than the one that is here."""
+
+    code = "engine-device"
+
+
 class CheckpointError(BundleError):
     """A checkpoint whose keys, shapes or config do not agree with the architecture."""
 
