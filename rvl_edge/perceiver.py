@@ -103,14 +103,18 @@ class Perceiver:
         threads: int | None = None,
         cola: bool | ColaSettings = False,
         backend: str = DEFAULT_BACKEND,
+        trusted: Sequence[str | Path] | None = None,
     ) -> Perceiver:
         """Open a bundle and use it; None is the bundle embedded in the package.
+
+        `trusted` is as in `Bundle.open`, everything else as in the constructor.
 
         Raises:
             BundleError: the bundle cannot be trusted or read (see `Bundle.open`).
             ConfigError, MissingDependency, BackendError: as the constructor.
         """
-        return cls(Bundle.open(path), modalities=modalities, threads=threads, cola=cola, backend=backend)
+        bundle = Bundle.open(path, trusted=trusted)
+        return cls(bundle, modalities=modalities, threads=threads, cola=cola, backend=backend)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:

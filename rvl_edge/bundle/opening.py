@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from rvl_edge.bundle.calibration import Calibration, parse_calibration
 from rvl_edge.bundle.external_data import check_external_data
 from rvl_edge.bundle.files import check_file, read_verified
 from rvl_edge.bundle.manifest import MANIFEST_NAME, SCHEMA_VERSION, FileRef, GraphEntry, Manifest
+from rvl_edge.bundle.signing import check_signature
 from rvl_edge.errors import BundleError, BundleNotFound, ManifestInvalid
 
 DEFAULT_BUNDLE = Path(__file__).parent / "default"
@@ -43,7 +45,7 @@ class Bundle:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: str | Path | None = None) -> Bundle:
+    def open(cls, path: str | Path | None = None, *, trusted: Sequence[str | Path] | None = None) -> Bundle:
         """Check a bundle: schema, paths and sizes, SHA-256, and that no graph reads a file but its own.
 
         Files of more than 64 MiB are hashed once, by `read` or `load`, before anything parses them: a robot
@@ -51,15 +53,18 @@ class Bundle:
 
         Args:
             path: the folder, or its manifest.json; None is the bundle embedded in the package.
+            trusted: files of public keys, one of which must have signed the bundle; None takes unsigned
+                bundles too.
 
         Raises:
             BundleNotFound: there is no manifest.
+            SignatureError: none of the trusted keys signed it as it is.
             ManifestInvalid: the manifest breaks the schema, or is of a format this release cannot read.
             HashMismatch: a file is missing or altered.
             UnsafePath: a path, link or graph leads out of the folder.
         """
         root = locate(path)
-        bundle = cls(root, read_manifest(root))
+        bundle = cls(root, read_manifest(root, trusted=trusted))
         for reference in bundle.manifest.files():
             if reference.size > _HASHED_ON_OPENING:
                 check_file(root, reference, content=False)
@@ -121,10 +126,15 @@ def locate(path: str | Path | None) -> Path:
     return root
 
 
-def read_manifest(root: Path) -> Manifest:
+def read_manifest(root: Path, *, trusted: Sequence[str | Path] | None = None) -> Manifest:
     """Parse `manifest.json`; the files it names are not looked at.
 
+    Args:
+        root: the bundle's folder.
+        trusted: as `Bundle.open`; the signature is checked before anything is parsed.
+
     Raises:
+        SignatureError: as `Bundle.open`.
         ManifestInvalid: names the field that is wrong.
     """
     path = root / MANIFEST_NAME
@@ -133,10 +143,14 @@ def read_manifest(root: Path) -> Manifest:
             "the manifest is too large", got=f"{path.stat().st_size} bytes", expected=_MAX_MANIFEST
         )
     try:
-        text = path.read_bytes().decode()
-        raw = json.loads(text)
+        content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path} cannot be read", got=error, fix="check its permissions") from None
+    if trusted is not None:
+        check_signature(root, content, [Path(key) for key in trusted])
+    try:
+        text = content.decode()
+        raw = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"{path} is no JSON", got=error, fix="get the bundle again") from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from rvl_edge.bundle.manifest import MANIFEST_NAME, Manifest
 from rvl_edge.bundle.opening import Bundle, locate, read_manifest
+from rvl_edge.bundle.signing import SIGNATURE_NAME
 from rvl_edge.errors import BundleError
 
 
@@ -50,18 +52,19 @@ class VerifyReport:
         return all(check.verdict is not Verdict.FAIL for check in self.checks)
 
 
-def verify(path: str | Path | None = None) -> VerifyReport:
+def verify(path: str | Path | None = None, *, trusted: Sequence[str | Path] | None = None) -> VerifyReport:
     """Check a bundle as `Bundle.open` does, but to the end, and look for files the manifest does not name.
 
     Args:
         path: the folder, or its manifest.json; None is the embedded bundle.
+        trusted: as `Bundle.open`.
 
     Raises:
         BundleNotFound: there is no manifest.
     """
     root = locate(path)
     try:
-        manifest = read_manifest(root)
+        manifest = read_manifest(root, trusted=trusted)
     except BundleError as error:
         return VerifyReport(root, (Check(MANIFEST_NAME, Verdict.FAIL, str(error)),))
     bundle = Bundle(root, manifest)
@@ -81,7 +84,7 @@ def verify(path: str | Path | None = None) -> VerifyReport:
 
 
 def _undeclared(root: Path, manifest: Manifest) -> list[str]:
-    declared = {MANIFEST_NAME, *(reference.path for reference in manifest.files())}
+    declared = {MANIFEST_NAME, SIGNATURE_NAME, *(reference.path for reference in manifest.files())}
     present = {
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
