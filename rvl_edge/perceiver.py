@@ -246,6 +246,10 @@ class Perceiver:
         sense = self._encoder(modality).modality
         return self._judge.entry(sense, self.anchors(sense), self._refiner)
 
+    def ranking(self, modality: Modality | str) -> str:
+        """How a sense's labels are ranked, in the words that a calibration names it by."""
+        return self._judge.ranking(self.anchors(modality), self._refiner)
+
     def classify(self, modality: Modality | str, embedding: FloatArray) -> tuple[Label, ...]:
         """Rank the labels in force for an embedding of this sense.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -82,6 +82,10 @@ class Bundle:
         """
         reference = self.manifest.calibration
         return None if reference is None else parse_calibration(self.read(reference))
+
+    def uncalibrated(self) -> Bundle:
+        """The same bundle as it was before anything was fitted on it."""
+        return replace(self, manifest=self.manifest.model_copy(update={"calibration": None}))
 
     def read(self, reference: FileRef) -> bytes:
         """The verified bytes of one file; see `rvl_edge.bundle.files.read_verified`."""
