@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on the CPU: the backend that runs wherever a wheel installs."""
+"""ONNX Runtime: on the CPU the backend that runs wherever a wheel installs, and on GPUs by its providers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import onnxruntime as ort
 from rvl_edge._memory import return_freed_memory
 from rvl_edge.backends.session import IOSpec, TensorSpec, check_batch, unit_rows
 from rvl_edge.bundle.manifest import weights_path
-from rvl_edge.errors import BackendError
+from rvl_edge.errors import BackendError, MissingDependency
 from rvl_edge.types import FloatArray
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(int64)": np.dtype(np.int64),
 }
+_CPU = "CPUExecutionProvider"
+_AFTER = {"TensorrtExecutionProvider": ("CUDAExecutionProvider",)}  # what it cannot run stays on the GPU
 
 
 class OnnxRuntimeSession:
@@ -32,8 +34,10 @@ class OnnxRuntimeSession:
         dim: D, the embedding size the graph must return.
         weights: as `open_session`.
         threads: threads one run uses; None lets ONNX Runtime take one a physical core.
+        provider: ONNX Runtime's name for what computes; the CPU takes the operators that it cannot.
 
     Raises:
+        MissingDependency: this build of ONNX Runtime does not have the provider.
         BackendError: ONNX Runtime cannot load the graph, or it is no encoder.
     """
 
@@ -45,14 +49,25 @@ class OnnxRuntimeSession:
         dim: int,
         weights: bytes | None = None,
         threads: int | None = None,
+        provider: str = _CPU,
     ) -> None:
         self._name = name
         self._dim = dim
+        _check_provider(provider)
         try:
-            self._session: Any = load_model(graph, weights, name, _options(threads))
+            self._session: Any = load_model(graph, weights, name, _options(threads), provider)
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             raise _failure(f"ONNX Runtime {ort.__version__} cannot load {name}", error) from error
         self._io = _io(self._session, name)
+        self._description = f"ONNX Runtime {ort.__version__}{'' if provider == _CPU else f', {provider}'}"
+        used = self._session.get_providers()
+        if provider not in used:  # it goes on without one whose libraries it does not find
+            raise BackendError(
+                f"ONNX Runtime cannot use {provider} here",
+                got=", ".join(used),
+                fix="check the driver with `nvidia-smi`, and that CUDA and cuDNN are those that "
+                "onnxruntime-gpu was built for; or use backend onnxruntime",
+            )
 
     @property
     def io(self) -> IOSpec:
@@ -62,7 +77,7 @@ class OnnxRuntimeSession:
     @property
     def description(self) -> str:
         """See `Session`."""
-        return f"ONNX Runtime {ort.__version__}"
+        return self._description
 
     def run(self, batch: npt.NDArray[Any]) -> FloatArray:
         """See `Session`."""
@@ -86,12 +101,13 @@ class OnnxRuntimeSession:
         return_freed_memory()
 
 
-def load_model(graph: bytes, weights: bytes | None, name: str, options: Any) -> Any:
+def load_model(graph: bytes, weights: bytes | None, name: str, options: Any, provider: str = _CPU) -> Any:
     """An `onnxruntime.InferenceSession` from memory alone.
 
     Args:
         graph, weights, name: as `open_session`.
         options: `onnxruntime.SessionOptions`; added to.
+        provider: what computes, before the CPU.
     """
     # Bytes that look like ORT's own format would be parsed by another reader than the one they were checked
     # for.
@@ -102,10 +118,22 @@ def load_model(graph: bytes, weights: bytes | None, name: str, options: Any) -> 
         options.add_external_initializers_from_files_in_memory(
             [PurePosixPath(weights_path(name)).name], [weights], [len(weights)]
         )
-    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        graph, options, providers=list(dict.fromkeys([provider, *_AFTER.get(provider, ()), _CPU]))
+    )
     session._model_bytes = None  # kept to make the session again; as much memory as the weights
     return_freed_memory()  # of parsing and packing: a quarter of the weights
     return session
+
+
+def _check_provider(provider: str) -> None:
+    available = ort.get_available_providers()
+    if provider not in available:
+        raise MissingDependency(
+            f"this build of ONNX Runtime has no {provider}",
+            got=", ".join(available),
+            fix="pip uninstall onnxruntime; pip install onnxruntime-gpu (Jetson: the wheel for its JetPack)",
+        )
 
 
 def _options(threads: int | None) -> Any:

@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from typing import Final
 
 from rvl_edge.backends.session import Session
+from rvl_edge.bundle.manifest import EngineFlavour
 from rvl_edge.errors import ConfigError, MissingDependency
 
 DEFAULT_BACKEND: Final = "onnxruntime"
-BACKENDS: Final = (DEFAULT_BACKEND, "openvino", "openvino-bf16")
+# those that run engines of a bundle, built from its graphs beforehand
+ENGINE_BACKENDS: Final[dict[str, EngineFlavour]] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt-rtx"}
+_PROVIDERS: Final = {  # of ONNX Runtime
+    DEFAULT_BACKEND: "CPUExecutionProvider",
+    "onnxruntime-cuda": "CUDAExecutionProvider",
+    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
+}
+BACKENDS: Final = (*_PROVIDERS, "openvino", "openvino-bf16", *ENGINE_BACKENDS)
 
 
 def open_session(
@@ -31,20 +40,30 @@ def open_session(
         weights: the verified bytes of the graph's external data, for graphs beyond 2 GB; the graph names it
             `FILE.data`, FILE being its own file's name.
         threads: threads one run uses; None lets the runtime choose.
-        backend: one of `BACKENDS`. `onnxruntime` and `openvino` compute a float32 graph in float32 and agree
-            to rounding; `openvino-bf16` computes in bfloat16 where the CPU can, and in float32 where not.
+        backend: one of `BACKENDS`, but none of `ENGINE_BACKENDS`. `onnxruntime` and `openvino` compute a
+            float32 graph in float32 and agree to rounding; `openvino-bf16` computes in bfloat16 where the CPU
+            can, and in float32 where not; `onnxruntime-cuda` and `onnxruntime-tensorrt` run on a GPU, and
+            what they cannot run there on the CPU.
 
     Raises:
-        ConfigError: there is no such backend.
+        ConfigError: there is no such backend, or it runs no graphs.
         MissingDependency: the backend's package is not installed.
         BackendError: the runtime cannot load the graph, or it is no encoder.
     """
     check_backend(backend)
+    if backend in ENGINE_BACKENDS:
+        raise ConfigError(
+            f"backend {backend} runs engines, not graphs",
+            got=name,
+            fix="build the bundle's engines (rvl-edge build BUNDLE) and open the bundle with this backend",
+        )
     try:
-        if backend == DEFAULT_BACKEND:
+        if backend in _PROVIDERS:
             from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
 
-            return OnnxRuntimeSession(graph, name=name, dim=dim, weights=weights, threads=threads)
+            return OnnxRuntimeSession(
+                graph, name=name, dim=dim, weights=weights, threads=threads, provider=_PROVIDERS[backend]
+            )
         from rvl_edge.backends.openvino import OpenVinoSession
     except ImportError as error:
         fix = f"pip install 'rvl-edge-sdk[{_package(backend)}]'"
@@ -56,7 +75,7 @@ def open_session(
 
 def installed_backends() -> tuple[str, ...]:
     """Those of `BACKENDS` whose package is installed; none is imported."""
-    return tuple(each for each in BACKENDS if find_spec(_package(each)) is not None)
+    return tuple(each for each in BACKENDS if _is_installed(each))
 
 
 def check_backend(backend: str) -> None:
@@ -67,5 +86,14 @@ def check_backend(backend: str) -> None:
         )
 
 
+def _is_installed(backend: str) -> bool:
+    if backend in _PROVIDERS and backend != DEFAULT_BACKEND:
+        try:  # the same module as the default's, from another wheel
+            return distribution("onnxruntime-gpu") is not None
+        except PackageNotFoundError:
+            return False
+    return find_spec(_package(backend)) is not None
+
+
 def _package(backend: str) -> str:
-    return backend.partition("-")[0]
+    return backend.replace("-", "_") if backend in ENGINE_BACKENDS else backend.partition("-")[0]

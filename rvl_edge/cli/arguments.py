@@ -21,7 +21,15 @@ DataPath = Annotated[
 Sense = Literal["image", "thermal", "depth", "audio", "video"]
 
 # `BACKENDS`, likewise.
-Backend = Literal["onnxruntime", "openvino", "openvino-bf16"]
+Backend = Literal[
+    "onnxruntime",
+    "onnxruntime-cuda",
+    "onnxruntime-tensorrt",
+    "openvino",
+    "openvino-bf16",
+    "tensorrt",
+    "tensorrt-rtx",
+]
 BackendName = Annotated[Backend, typer.Option("--backend", help="Runtime of the encoders.")]
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import onnx
 import pytest
 import tiny_bundle as maker
+from cpu_backends import CPU_BACKENDS
 from small_graphs import scaling, turning, with_external_data
 
-from rvl_edge.backends import BACKENDS, Session, open_session
+from rvl_edge.backends import Session, open_session
 from rvl_edge.errors import BackendError, BadDtype, BadOutput, BadShape
 
 SHAPE = (3, 32, 32)
@@ -22,7 +23,7 @@ ROUNDING = {"onnxruntime": 1e-6, "openvino": 1e-6, "openvino-bf16": 1e-2}
 Opener = Callable[..., Session]
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=CPU_BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     if request.param.startswith("openvino"):
         pytest.importorskip("openvino", reason="backend openvino is not installed")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cpu_backends import CPU_BACKENDS
 
 import rvl_edge as rvl
 from rvl_edge import preprocess as pre
-from rvl_edge.backends import BACKENDS, DEFAULT_BACKEND
+from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.types import FloatArray
 
-OTHERS = [each for each in BACKENDS if each != DEFAULT_BACKEND]
+OTHERS = [each for each in CPU_BACKENDS if each != DEFAULT_BACKEND]
 RANDOM = np.random.default_rng(3)
 PICTURE = RANDOM.integers(0, 256, (48, 64, 3), np.uint8)
 COUNTS = RANDOM.integers(20_000, 40_000, (50, 60), np.uint16)

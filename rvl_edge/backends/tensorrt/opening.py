@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a bundle to a running engine, in this order: fits, hash agrees, deserialised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rvl_edge.backends.cuda import Cuda, open_cuda
+from rvl_edge.backends.tensorrt.engine import TensorRtEngine
+from rvl_edge.backends.tensorrt.executor import Executor
+from rvl_edge.backends.tensorrt.flavours import import_tensorrt
+from rvl_edge.backends.tensorrt.session import TensorRtSession
+from rvl_edge.bundle import Bundle
+from rvl_edge.bundle.engines import Machine, choose_engine
+from rvl_edge.bundle.manifest import EngineFlavour, GraphEntry
+
+
+def this_machine(flavour: EngineFlavour, trt: Any, cuda: Cuda) -> Machine:
+    """What an engine has to fit to run here.
+
+    Args:
+        flavour: which TensorRT is asked for.
+        trt: its package.
+        cuda: the GPU.
+    """
+    device = cuda.device
+    return Machine(flavour, trt.__version__, device.compute_capability, device.name)
+
+
+def open_engine(
+    bundle: Bundle, entry: GraphEntry, flavour: EngineFlavour, *, graphs: bool = True
+) -> TensorRtSession:
+    """Run a graph of a bundle by the engine that was built from it for this machine.
+
+    Args:
+        bundle: an opened bundle.
+        entry: one of its graphs.
+        flavour: which TensorRT to use.
+        graphs: whether to record CUDA graphs.
+
+    Raises:
+        MissingDependency: TensorRT or a CUDA binding is not installed.
+        EngineError: no engine of the bundle may run here.
+        BundleError: the engine is not the one the manifest was written for.
+        GpuOutOfMemory, BackendError: TensorRT or the GPU cannot load it.
+    """
+    trt = import_tensorrt(flavour)
+    cuda = open_cuda()
+    chosen = choose_engine(entry, this_machine(flavour, trt, cuda))
+    content = bundle.read(chosen.engine)
+    name, digest = chosen.engine.path, chosen.engine.sha256
+    engine = TensorRtEngine(trt, content, name=name, digest=digest)
+    executor = Executor(engine, cuda, graphs=graphs)
+    return TensorRtSession(
+        engine,
+        executor,
+        name=name,
+        dim=bundle.manifest.embedding_dim,
+        description=f"{flavour} {trt.__version__}, {entry.precision} on {cuda.device.name}, "
+        f"engine {digest[:12]}",
+    )
