@@ -14,6 +14,7 @@ import typer
 
 from rvl_edge.cli import (
     bench,
+    calibrate,
     compare,
     doctor,
     evaluate,
@@ -23,6 +24,7 @@ from rvl_edge.cli import (
     perceive,
     pretrain,
     pull,
+    quantise,
     report,
     verify,
 )
@@ -50,8 +52,10 @@ for verb in (
     compare,
     report,
     export,
+    quantise,
 ):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
+app.add_typer(calibrate.app, name="calibrate")
 
 
 def print_version(wanted: bool) -> None:

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`rvl-edge calibrate WHAT`: fit what a bundle needs to know of real samples."""
+
+from __future__ import annotations
+
+import typer
+
+from rvl_edge.cli import calibrate_confidence
+
+app = typer.Typer(no_args_is_help=True, help="Fit a bundle's confidence and monitors on real samples.")
+for verb in (calibrate_confidence,):
+    app.command(name=verb.__name__.rpartition("_")[2])(verb.run)

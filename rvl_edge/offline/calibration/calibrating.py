@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrating the confidence of a bundle in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rvl_edge.backends import DEFAULT_BACKEND
+from rvl_edge.bundle import Bundle
+from rvl_edge.bundle.calibrating import write_confidence
+from rvl_edge.bundle.calibration import ConfidenceEntry
+from rvl_edge.errors import ConfigError
+from rvl_edge.offline.calibration.confidence import Advance, Outcome, calibrate_confidence, find_material
+from rvl_edge.offline.calibration.samples import is_label_folder
+from rvl_edge.offline.datasets.loading import FOLDERS
+from rvl_edge.perceiver import Perceiver
+from rvl_edge.types import Modality
+
+
+def calibrate_bundle(
+    path: Path,
+    data: Path,
+    *,
+    modalities: Sequence[Modality] | None = None,
+    alpha: float = 0.05,
+    most: int = 1000,
+    cola: bool = False,
+    backend: str = DEFAULT_BACKEND,
+    advance: Advance | None = None,
+) -> tuple[Outcome, ...]:
+    """Fit the confidence of a bundle's senses, and put it into the bundle once all are fitted.
+
+    Args:
+        path: the bundle's folder.
+        data: folder of the labelled sets, or of the user's own samples `<label>/<file>` of one sense.
+        modalities: the senses; None is all that have a set, or what the own folder holds.
+        alpha: share of samples that may be missed.
+        most: samples to use of each part.
+        cola: fit COLA's ranking, by its default settings, beside the plain one.
+        backend: the runtime.
+        advance: told of progress.
+
+    Raises:
+        ConfigError: no usable samples, or too few for `alpha`.
+        InputError: a file of the user's that cannot be used.
+        BundleError: the bundle cannot be read or written.
+        BackendError: a graph cannot be run.
+    """
+    bundle = Bundle.open(path)
+    own = is_label_folder(data)
+    if own and len(modalities or ()) > 1:
+        raise ConfigError("own samples are of one sense", got=", ".join(modalities or ()), expected="one")
+    usual = [None] if own else [each for each in bundle.manifest.senses if each in FOLDERS]
+    outcomes: list[Outcome] = []
+    with Perceiver(bundle.uncalibrated(), backend=backend) as perceiver:
+        for modality in modalities or usual:
+            material = find_material(perceiver, modality, data, most)
+            for refined in (False, True) if cola else (False,):
+                perceiver.set_cola(refined)
+                outcomes += calibrate_confidence(perceiver, material, alpha, advance or _quietly)
+    fitted: dict[Modality, list[ConfidenceEntry]] = {}
+    for each in outcomes:
+        fitted.setdefault(each.modality, []).append(each.entry)
+    write_confidence(path, fitted)
+    return tuple(outcomes)
+
+
+def _quietly(task: str, done: int, total: int) -> None:
+    del task, done, total

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How good confidences are, with 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rvl_edge.offline.calibration.fitting import Applied
+from rvl_edge.offline.evaluation.calibration import equal_mass, equal_width
+from rvl_edge.offline.evaluation.wilson import Proportion, proportion
+
+_RESAMPLES = 500
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95 % percentile bootstrap interval over samples (Efron 1979)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """How far confidences and accuracy are apart, over 15 bins of equal width and of equal mass.
+
+    A bootstrap interval of an expected calibration error leans upwards: noise in a bin never cancels.
+    """
+
+    width: Interval
+    mass: Interval
+    log_loss: Interval
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """What becomes of samples whose label is left out of the set, each label in turn.
+
+    Attributes:
+        auroc: by label left out, how well the first label's probability tells the others' samples from its.
+        mean_auroc: over the labels.
+        detected: decisions `unknown`, of the samples of labels left out.
+        answered: decisions that are a label, of all others.
+    """
+
+    auroc: dict[str, float]
+    mean_auroc: Interval
+    detected: Proportion
+    answered: Proportion
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured on samples that nothing was fitted on.
+
+    Attributes:
+        accuracy: first label right.
+        before, after: at temperature 1 and at the fitted one.
+        answered: the decision is a label.
+        accuracy_answered: of those, right; None where there are none.
+        covered: the truth is plausible.
+        set_size: mean number of plausible labels.
+        unknowns: None where it was not looked at.
+    """
+
+    accuracy: Proportion
+    before: Sureness
+    after: Sureness
+    answered: Proportion
+    accuracy_answered: Proportion | None
+    covered: Proportion
+    set_size: Interval
+    unknowns: Unknowns | None = None
+
+
+def summarise(applied: Applied, unknowns: Unknowns | None = None) -> Report:
+    """Measure samples of known labels."""
+    count, right, answered = len(applied.truth), applied.right, applied.answered
+    sizes = applied.plausible.sum(axis=1).astype(np.float64)
+    return Report(
+        proportion(int(right.sum()), count),
+        _sureness(applied.before, applied),
+        _sureness(applied.after, applied),
+        proportion(int(answered.sum()), count),
+        proportion(int(right[answered].sum()), int(answered.sum())) if answered.any() else None,
+        proportion(int(applied.covered.sum()), count),
+        bootstrap(count, lambda rows: float(sizes[rows].mean())),
+        unknowns,
+    )
+
+
+def bootstrap(count: int, statistic: Callable[[npt.NDArray[np.int64]], float]) -> Interval:
+    """A statistic of rows 0 to `count`, and of as many drawn from them with replacement."""
+    random = np.random.default_rng(_SEED)
+    drawn = [statistic(random.integers(0, count, count)) for _ in range(_RESAMPLES)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Interval(statistic(np.arange(count)), float(low), float(high))
+
+
+def auroc(known: npt.NDArray[np.float64], unknown: npt.NDArray[np.float64]) -> float:
+    """Probability that a known sample scores above an unknown one, ties counting half."""
+    order = np.sort(unknown)
+    below = np.searchsorted(order, known, side="left")
+    not_above = np.searchsorted(order, known, side="right")
+    return float((below + not_above).mean() / (2 * len(unknown)))
+
+
+def _sureness(probabilities: npt.NDArray[np.float64], applied: Applied) -> Sureness:
+    confidence, right = probabilities.max(axis=1), applied.right
+    surprise = -np.log(np.maximum(probabilities[np.arange(len(right)), applied.truth], 1e-300))
+    return Sureness(
+        bootstrap(len(right), lambda rows: equal_width(confidence[rows], right[rows]).error),
+        bootstrap(len(right), lambda rows: equal_mass(confidence[rows], right[rows]).error),
+        bootstrap(len(right), lambda rows: float(surprise[rows].mean())),
+    )

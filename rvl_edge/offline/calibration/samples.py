@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real samples of one sense with the right answers: a labelled set, or a folder of the user's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rvl_edge.errors import ConfigError
+from rvl_edge.media import (
+    AudioSample,
+    DepthSample,
+    ImageSample,
+    Sample,
+    ThermalSample,
+    VideoSample,
+    read_sample,
+)
+from rvl_edge.offline.datasets.loading import FOLDERS, load_part
+from rvl_edge.offline.datasets.samples import Part
+from rvl_edge.offline.evaluation.trials import Question, make_stimuli
+from rvl_edge.preprocess.spec import PreprocessSpec
+from rvl_edge.types import Modality
+
+_CHOICE_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSamples:
+    """N samples of one sense, as its sensor gives them, in random order.
+
+    Attributes:
+        modality: the sense.
+        samples: made or read when iterated over.
+        questions: each about all samples.
+        source: where they are from, for people.
+    """
+
+    modality: Modality
+    samples: Sequence[Sample]
+    questions: tuple[Question, ...]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+def from_set(modality: Modality, spec: PreprocessSpec, data: Path, part: Part, most: int) -> LabelledSamples:
+    """Up to `most` samples of one part of the sense's labelled set; the same ones every time.
+
+    Args:
+        modality: the sense.
+        spec: of its encoder; says how many frames the simulated clips of video have.
+        data: folder of the labelled sets.
+        part: of the set.
+        most: how many samples.
+
+    Raises:
+        ConfigError: the set is not there, or broken, or the sense has none.
+    """
+    whole = load_part(modality, data, part)
+    order = np.random.default_rng(_CHOICE_SEED).permutation(len(whole))
+    stimuli = make_stimuli(whole.take(order[:most]), spec)
+    return LabelledSamples(
+        modality,
+        [_as_sample(modality, each, stimuli.sample_rate) for each in stimuli.samples],
+        stimuli.questions,
+        f"the {part.value} part of {FOLDERS[modality]}",
+    )
+
+
+def is_label_folder(data: Path) -> bool:
+    """Whether a folder is one of the user's own samples, `<label>/<file>`, and not of the labelled sets."""
+    folders = {path.name for path in data.iterdir() if path.is_dir()} if data.is_dir() else set()
+    return bool(folders) and not folders & set(FOLDERS.values())
+
+
+def from_folder(folder: Path, modality: Modality | None, most: int) -> LabelledSamples:
+    """The user's own samples: one folder a label, with pictures, sounds, videos or arrays of one sense.
+
+    Args:
+        folder: holds `<label>/<file>`; the label is the folder's name as it is. Hidden files are passed over.
+        modality: the sense; None is what the first file is taken for.
+        most: how many samples, drawn from all labels alike.
+
+    Raises:
+        ConfigError: fewer than two labels, or one without a file.
+        InputError: a file that cannot be read as the sense, when it is come to.
+    """
+    labels = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = [
+        (path, place)
+        for place, label in enumerate(labels)
+        for path in sorted((folder / label).iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    counts = Counter(labels[place] for _, place in found)
+    empty = [label for label in labels if not counts[label]]
+    if len(labels) < 2 or empty:
+        raise ConfigError(
+            "a label without samples" if empty else "too few labels",
+            got=", ".join(empty) if empty else f"{len(labels)} in {folder}",
+            expected="two folders or more, named as the labels, each with files of one sense",
+        )
+    order = np.random.default_rng(_CHOICE_SEED).permutation(len(found))[:most]
+    chosen = [found[place] for place in order]
+    sense = read_sample(chosen[0][0]).modality if modality is None else modality
+    answers = np.array([place for _, place in chosen], np.int64)
+    return LabelledSamples(
+        sense,
+        _Files(tuple(path for path, _ in chosen), sense),
+        (Question(folder.resolve().name, tuple(labels), answers),),
+        str(folder),
+    )
+
+
+class _Files(Sequence[Sample]):
+    """Files read one at a time: photographs of a season do not fit in memory."""
+
+    def __init__(self, paths: tuple[Path, ...], modality: Modality) -> None:
+        self._paths = paths
+        self._modality = modality
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (read_sample(path, self._modality) for path in self._paths)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return _Files(self._paths[place], self._modality)
+        return read_sample(self._paths[place], self._modality)
+
+
+def _as_sample(modality: Modality, sample: npt.NDArray[Any], sample_rate: int) -> Sample:
+    if modality is Modality.IMAGE:
+        return ImageSample(sample)
+    if modality is Modality.THERMAL:
+        return ThermalSample(sample)
+    if modality is Modality.DEPTH:
+        return DepthSample(sample)
+    if modality is Modality.AUDIO:
+        return AudioSample(sample, sample_rate)
+    return VideoSample(sample, stamps=None)

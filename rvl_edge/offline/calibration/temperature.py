@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One number that makes probabilities as sure as they are right (Guo et al. 2017, section 4.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+_BOUNDS = (1e-3, 1e3)  # of the inverse temperature
+_PRECISION = 1e-7  # relative
+
+
+def softmax(logits: npt.NDArray[np.float64], temperature: float = 1.0) -> npt.NDArray[np.float64]:
+    """Probabilities (N, K) of logits (N, K)."""
+    scaled = logits / temperature
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    probabilities: npt.NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def log_loss(
+    logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], temperature: float = 1.0
+) -> float:
+    """Mean negative log likelihood of the truth, in nats."""
+    scaled = logits / temperature
+    top = scaled.max(axis=1)
+    total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+    return float((total - scaled[np.arange(len(truth)), truth]).mean())
+
+
+def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64]) -> float:
+    """The temperature of least log loss, with one sample in addition whose truth is spread over all labels.
+
+    That sample keeps the answer finite where all others are right, and counts for little among many (as Platt
+    1999 smooths the targets of his two classes). The loss is convex in the inverse temperature, so its slope,
+    mean(E_p[logit] - logit of the truth), crosses zero once and is bisected.
+
+    Args:
+        logits: (N, K), K of 2 or more.
+        truth: (N,) index into the columns.
+
+    Returns:
+        In [0.001, 1000].
+    """
+    spread = 1 / (len(truth) + 1)
+    target = (1 - spread) * logits[np.arange(len(truth)), truth] + spread * logits.mean(axis=1)
+    low, high = _BOUNDS
+    while high > low * (1 + _PRECISION):
+        middle = float(np.sqrt(low * high))
+        expected = (softmax(logits, 1 / middle) * logits).sum(axis=1)
+        if (expected - target).mean() < 0:
+            low = middle
+        else:
+            high = middle
+    return 1 / high
