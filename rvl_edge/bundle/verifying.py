@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from rvl_edge.bundle.manifest import MANIFEST_NAME, Manifest
 from rvl_edge.bundle.opening import Bundle, locate, read_manifest
 from rvl_edge.bundle.signing import SIGNATURE_NAME
-from rvl_edge.errors import BundleError
+from rvl_edge.errors import BundleError, HashMismatch
 
 
 class Verdict(str, Enum):
@@ -48,7 +48,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """True where `Bundle.open` accepts the folder."""
+        """True where `Bundle.open` accepts the folder, and a `Perceiver` its calibration."""
         return all(check.verdict is not Verdict.FAIL for check in self.checks)
 
 
@@ -76,11 +76,33 @@ def verify(path: str | Path | None = None, *, trusted: Sequence[str | Path] | No
             checks.append(Check(reference.path, Verdict.FAIL, str(error)))
         else:
             checks.append(Check(reference.path, Verdict.PASS, f"{reference.size} bytes, SHA-256 agrees"))
+    if manifest.calibration is not None:
+        checks += _calibration(bundle)
     checks += [
         Check(name, Verdict.WARNING, "not named by the manifest; never read")
         for name in _undeclared(root, manifest)
     ]
     return VerifyReport(root, tuple(checks))
+
+
+def _calibration(bundle: Bundle) -> Iterator[Check]:
+    """Whether each sense's calibration is of the bundle's graphs; the hash was looked at before."""
+    try:
+        file = bundle.calibration
+    except HashMismatch:
+        return
+    except BundleError as error:
+        yield Check("calibration", Verdict.FAIL, str(error))
+        return
+    for modality in bundle.manifest.senses:
+        subject = f"calibration of {modality}"
+        try:
+            found = None if file is None else file.of(bundle.manifest, modality)
+        except BundleError as error:
+            yield Check(subject, Verdict.FAIL, str(error))
+        else:
+            if found is not None:
+                yield Check(subject, Verdict.PASS, "fitted on these graphs")
 
 
 def _undeclared(root: Path, manifest: Manifest) -> list[str]:

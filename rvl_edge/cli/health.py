@@ -10,8 +10,12 @@ from enum import Enum
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rvl_edge.errors import RvlEdgeError
+
+if TYPE_CHECKING:
+    from rvl_edge.perceiver import Perceiver
 
 
 class Verdict(str, Enum):
@@ -98,6 +102,20 @@ def _senses(path: Path | None, backend: str) -> Iterator[Finding]:
                 yield Finding(str(modality), Verdict.BROKEN, _first_line(error), error.fix or "")
             else:
                 yield Finding(str(modality), Verdict.OK, f"encoder loads and runs on {backend}")
+        yield _calibration(perceiver)
+
+
+def _calibration(perceiver: Perceiver) -> Finding:
+    """Of the label sets in force when the bundle is opened; a stale one has kept it from being opened."""
+    without = [each.value for each in perceiver.modalities if perceiver.confidence(each) is None]
+    if not without:
+        return Finding("calibration", Verdict.OK, "fitted for the label set in force of every sense")
+    return Finding(
+        "calibration",
+        Verdict.ABSENT,
+        f"none for {', '.join(without)}: never `unknown`, and no plausible labels",
+        "rvl-edge calibrate confidence BUNDLE --data DIR",
+    )
 
 
 def _optional() -> Iterator[Finding]:

@@ -15,21 +15,27 @@ from rvl_edge.cli.output import Json, exit_code, print_error, print_json, print_
 from rvl_edge.errors import RvlEdgeError
 
 if TYPE_CHECKING:
-    from rvl_edge.media import Sample
+    from rvl_edge.bundle.calibration import ConfidenceEntry
     from rvl_edge.perceiver import Perceiver
-    from rvl_edge.types import FloatArray, Label, Modality, Perception, Timing
+    from rvl_edge.types import FloatArray, Label, Modality, Timing, Trust
 
 # The values of `ThermalUnit` and `DepthUnit`, whose modules import NumPy.
 Unit = Literal["agc8", "counts", "centikelvin", "kelvin", "celsius", "millimetres", "metres"]
 
 
+_PROMISED = {"label_set", "ranking", "temperature", "alpha", "unknown_below", "plausible_from"}
+
+
 @dataclass(frozen=True)
 class Seen:
-    """What one file was seen as; `labels` are the best ones, by falling probability."""
+    """What one file was seen as; `labels` are the best ones. See `Perception`."""
 
     file: Path
     modality: Modality
+    decision: str
     labels: tuple[Label, ...]
+    plausible: tuple[str, ...]
+    trust: Trust | None
     labels_version: int
     timing: Timing
     embedding: FloatArray
@@ -72,11 +78,13 @@ def run(
             _rank_by(labels, perceiver)
         outcomes = [_perceive(perceiver, file, modality, unit, top) for file in files]
         untrained = {sense: perceiver.anchors(sense).untrained for sense in perceiver.modalities}
+        fitted = {sense: perceiver.confidence(sense) for sense in perceiver.modalities}
     seen = [each for each in outcomes if isinstance(each, Seen)]
     refused = [each for each in outcomes if isinstance(each, Refused)]
     foreign = {each.modality: untrained[each.modality] for each in seen if untrained[each.modality]}
     if as_json:
-        print_json({"seen": seen, "refused": refused, "untrained_labels": foreign})
+        confidence = {each.modality: _promise(fitted[each.modality]) for each in seen}
+        print_json({"seen": seen, "refused": refused, "untrained_labels": foreign, "confidence": confidence})
     else:
         _show(seen)
         for sense, names in foreign.items():
@@ -85,6 +93,10 @@ def run(
             print_error(each.error)
     if refused:
         raise typer.Exit(exit_code(refused[0].error))
+
+
+def _promise(fitted: ConfidenceEntry | None) -> dict[str, object] | None:
+    return None if fitted is None else fitted.model_dump(mode="json", include=_PROMISED)
 
 
 def _rank_by(text: str, perceiver: Perceiver) -> None:
@@ -97,29 +109,26 @@ def _rank_by(text: str, perceiver: Perceiver) -> None:
 def _perceive(
     perceiver: Perceiver, file: Path, modality: Sense | None, unit: Unit | None, top: int
 ) -> Seen | Refused:
+    from rvl_edge._sampling import perceive_sample
     from rvl_edge.media import read_sample
 
     try:
         sample = read_sample(existing(file), modality)
         perceiver.warm_up(sample.modality)  # so that the timing is a robot's, not that of the first call
-        found = _dispatch(perceiver, sample, unit)
+        found = perceive_sample(perceiver, sample, unit)
     except RvlEdgeError as error:
         return Refused(file, error)
-    return Seen(file, found.modality, found.labels[:top], found.labels_version, found.timing, found.embedding)
-
-
-def _dispatch(perceiver: Perceiver, sample: Sample, unit: Unit | None) -> Perception:
-    from rvl_edge.media import AudioSample, DepthSample, ImageSample, ThermalSample
-
-    if isinstance(sample, ImageSample):
-        return perceiver.image(sample.rgb)
-    if isinstance(sample, ThermalSample):
-        return perceiver.thermal(sample.counts, unit=unit)
-    if isinstance(sample, DepthSample):
-        return perceiver.depth(sample.depth, unit=unit)
-    if isinstance(sample, AudioSample):
-        return perceiver.audio(sample.pcm, sample_rate=sample.sample_rate)
-    return perceiver.video(sample.frames, None if sample.stamps is None else sample.stamps.tolist())
+    return Seen(
+        file,
+        found.modality,
+        found.decision,
+        found.labels[:top],
+        found.plausible,
+        found.trust,
+        found.labels_version,
+        found.timing,
+        found.embedding,
+    )
 
 
 def _show(seen: list[Seen]) -> None:
@@ -127,10 +136,16 @@ def _show(seen: list[Seen]) -> None:
         (
             str(each.file),
             str(each.modality),
+            each.decision,
             ", ".join(f"{label.name} {label.probability:.2f}" for label in each.labels),
+            ", ".join(each.plausible) or "not calibrated",
+            "" if each.trust is None else f"{each.trust.value:.2f}",
             f"{each.timing.total:.1f}",
         )
         for each in seen
     ]
     if rows:
-        print_table(("file", "sense", "labels", "ms"), rows)
+        print_table(("file", "sense", "decision", "labels", "plausible", "trust", "ms"), rows)
+    for each in seen:
+        for finding in () if each.trust is None else each.trust.findings:
+            typer.echo(f"{each.file}: {finding.monitor} leaves {finding.trust:.2f}: {finding.detail}")
