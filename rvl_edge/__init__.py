@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from rvl_edge.errors import BackendError, BundleError, ConfigError, InputError, RvlEdgeError
     from rvl_edge.perceiver import Perceiver
     from rvl_edge.preprocess import DepthUnit, ThermalUnit
-    from rvl_edge.refine import ColaSettings
+    from rvl_edge.refine import ColaSettings, Gate
     from rvl_edge.text import UntrainedLabelWarning
     from rvl_edge.trust import Fusion, Scene
-    from rvl_edge.types import Finding, Label, Modality, Perception, Timing, Trust
+    from rvl_edge.types import Finding, Label, Modality, Perception, Refinement, Timing, Trust
 
 _HOMES = {
     "BACKENDS": "backends",
@@ -40,6 +40,7 @@ _HOMES = {
     "DepthUnit": "preprocess",
     "ThermalUnit": "preprocess",
     "ColaSettings": "refine",
+    "Gate": "refine",
     "UntrainedLabelWarning": "text",
     "Fusion": "trust",
     "Scene": "trust",
@@ -47,6 +48,7 @@ _HOMES = {
     "Label": "types",
     "Modality": "types",
     "Perception": "types",
+    "Refinement": "types",
     "Timing": "types",
     "Trust": "types",
 }
@@ -61,11 +63,13 @@ __all__ = [
     "DepthUnit",
     "Finding",
     "Fusion",
+    "Gate",
     "InputError",
     "Label",
     "Modality",
     "Perceiver",
     "Perception",
+    "Refinement",
     "RvlEdgeError",
     "Scene",
     "ThermalUnit",

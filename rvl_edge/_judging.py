@@ -28,17 +28,18 @@ class Judge:
     def __init__(self, bundle: Bundle, modalities: Iterable[Modality]) -> None:
         file = bundle.calibration
         self._senses = {each: None if file is None else file.of(bundle.manifest, each) for each in modalities}
-        self._found: dict[Modality, tuple[Anchors, Refiner | None, ConfidenceEntry | None]] = {}
+        self._found: dict[tuple[Modality, bool], tuple[Anchors, Refiner | None, ConfidenceEntry | None]] = {}
 
     def entry(self, modality: Modality, anchors: Anchors, refiner: Refiner | None) -> ConfidenceEntry | None:
         """The entry that was fitted for these labels and templates under this ranking, if there is one."""
-        known = self._found.get(modality)
+        place = modality, refiner is None  # behind a gate the two rankings alternate
+        known = self._found.get(place)
         if known is not None and known[0] is anchors and known[1] is refiner:
             return known[2]
         sense = self._senses[modality]
         ranking = self.ranking(anchors, refiner)
         found = None if sense is None else sense.confidence_for(anchors.labels, anchors.templates, ranking)
-        self._found[modality] = (anchors, refiner, found)
+        self._found[place] = (anchors, refiner, found)
         return found
 
     def ranking(self, anchors: Anchors, refiner: Refiner | None) -> str:

@@ -36,3 +36,20 @@ def product(a: FloatArray, b: FloatArray, out: FloatArray | None = None) -> Floa
         product(a[:half], b, out[:half])
         product(a[half:], b, out[half:])
     return out
+
+
+def wide_product(a: FloatArray, b: FloatArray, out: FloatArray) -> FloatArray:
+    """`product` for a few rows and a great many columns: all pieces in one call, which packs them better."""
+    (rows, inner), columns = a.shape, b.shape[1]
+    width = _MATRIX // (rows * inner)
+    if width < 2 or columns <= width:
+        return product(a, b, out)
+    pieces = columns // width
+    cut = pieces * width
+    np.matmul(
+        a,
+        b[:, :cut].reshape(inner, pieces, width).transpose(1, 0, 2),
+        out=out[:, :cut].reshape(rows, pieces, width).transpose(1, 0, 2),
+    )
+    product(a, b[:, cut:], out[:, cut:])
+    return out

@@ -208,7 +208,9 @@ class Perceiver:
         """Rank by COLA from the next perception on, or no longer.
 
         COLA encodes several views of a sample in one batch, which takes the encoder about as many times as
-        long, and ranks labels by optimal transport between the views and each label's prompts. Probabilities
+        long, and ranks labels by optimal transport between the views and each label's prompts. The settings
+        may give it a budget, and a gate that spares it the samples whose first view is sure; what a sample
+        got is in its `Perception.refinement`. Probabilities
         are then softmax(logit_scale * score / temperature), with a temperature of COLA's own where the bundle
         was calibrated for these settings; elsewhere they are sharper than the plain ones and no better
         calibrated. The embedding stays the sample's own. How COLA fares against an attacker who knows of it
@@ -297,31 +299,35 @@ class Perceiver:
         begin = perf_counter()
         inputs = preprocess()
         preprocessed = perf_counter()
-        views = inputs[None] if refiner is None else refiner.views(modality, inputs)
-        viewed = perf_counter()
-        embeddings = encoder.encode(views)
-        encoded = perf_counter()
         anchors = self._bank.current[modality]
-        scores = None if refiner is None else refiner.scores(modality, anchors, embeddings)
+        if refiner is None:
+            embedding, scores, refinement, refine_ms = encoder.encode(inputs[None])[0], None, None, 0.0
+            encode_ms = 1e3 * (perf_counter() - preprocessed)
+        else:
+            plain = _sharpness(encoder, self._judge.entry(modality, anchors, None))
+            refined = refiner.refine(modality, anchors, inputs, encode=encoder.encode, sharpness=plain)
+            embedding, scores, refinement = refined.embeddings[0], refined.scores, refined.refinement
+            encode_ms, refine_ms = refined.encode_ms, refined.refine_ms
         scored = perf_counter()
-        fitted = self._judge.entry(modality, anchors, refiner)
+        fitted = self._judge.entry(modality, anchors, None if scores is None else refiner)
         scale = _sharpness(encoder, fitted)
-        labels = anchors.rank(embeddings[0], scale) if scores is None else anchors.rank_scores(scores, scale)
+        labels = anchors.rank(embedding, scale) if scores is None else anchors.rank_scores(scores, scale)
         verdict = decide(labels, fitted)
         timing = Timing(
             preprocess=1e3 * (preprocessed - begin),
-            encode=1e3 * (encoded - viewed),
-            refine=0.0 if refiner is None else 1e3 * (viewed - preprocessed + scored - encoded),
+            encode=encode_ms,
+            refine=refine_ms,
             classify=1e3 * (perf_counter() - scored),
         )
         return Perception(
             modality,
-            embeddings[0],
+            embedding,
             labels,
             anchors.version,
             timing,
             decision=verdict.decision,
             plausible=verdict.plausible,
+            refinement=refinement,
         )
 
     def _prepare(self, refiner: Refiner | None) -> None:

@@ -76,6 +76,33 @@ class Trust:
     findings: tuple[Finding, ...] = ()
 
 
+class Spent(str, Enum):
+    """Why a sample got the views that it got."""
+
+    ALWAYS = "always"  # there is no gate
+    UNSURE = "unsure"  # the first view's two likeliest labels were too close
+    DISTRUSTED = "distrusted"  # the monitors do not trust the sample
+    SPARED = "spared"  # the gate stayed shut: one view, plain ranking
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What COLA spent on one sample.
+
+    Attributes:
+        views: how many views were encoded, the sample itself among them.
+        classes: how many labels were aligned with them; the others rank below those, by their cosines.
+        why: what opened or shut the gate.
+    """
+
+    views: int
+    classes: int
+    why: Spent
+
+
 UNKNOWN = "unknown"  # the decision where no label is likely enough
 
 
@@ -94,6 +121,7 @@ class Perception:
         plausible: labels that the truth is among as often as the bundle's calibration promises (a conformal
             set), by falling probability; empty where the labels in force were not calibrated.
         trust: what the monitors say; None where the bundle has none for this sense.
+        refinement: what COLA spent on the sample; None while it is off.
     """
 
     modality: Modality
@@ -104,3 +132,4 @@ class Perception:
     decision: str
     plausible: tuple[str, ...] = ()
     trust: Trust | None = None
+    refinement: Refinement | None = None

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+from rvl_edge.refine.budget import Budget, Effort
 from rvl_edge.refine.cola import Cola, ColaSettings, TransportNotConverged
+from rvl_edge.refine.gate import Gate
 from rvl_edge.refine.prompt_set import PromptSet
 from rvl_edge.refine.subspace import TextSubspace, text_subspace
 from rvl_edge.refine.transport import Sinkhorn, Transport
 from rvl_edge.refine.views import frame_seed, make_views
 
 __all__ = [
+    "Budget",
     "Cola",
     "ColaSettings",
+    "Effort",
+    "Gate",
     "PromptSet",
     "Sinkhorn",
     "TextSubspace",

@@ -9,9 +9,11 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from rvl_edge._products import product
+from rvl_edge._products import product, wide_product
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
+from rvl_edge.refine.gate import Gate
 from rvl_edge.refine.subspace import TextSubspace, text_subspace
 from rvl_edge.refine.transport import Sinkhorn, Transport
 from rvl_edge.refine.weights import text_weights, view_weights
@@ -37,6 +39,9 @@ class ColaSettings:
         iterations: the most Sinkhorn iterations (AWT's).
         tolerance: L1 error of a plan's row sums at which they end.
         weight_temperature: of the softmax over entropies in nats (AWT's).
+        budget_ms: for encoding and refining a sample, in milliseconds; views and classes shrink to meet it
+            and grow back. None is no limit. What was spent is in `Perception.refinement`.
+        gate: when to spend more than one view; None is always.
 
     Raises:
         ConfigError: a number outside its range.
@@ -48,6 +53,8 @@ class ColaSettings:
     iterations: int = 100
     tolerance: float = 1e-4
     weight_temperature: float = 0.5
+    budget_ms: float | None = None
+    gate: Gate | None = None
 
     def __post_init__(self) -> None:
         ranges = {
@@ -57,9 +64,12 @@ class ColaSettings:
             "iterations": (1, 10_000),
             "tolerance": (1e-5, 1.0),  # rounding alone comes to 1e-6 in float32
             "weight_temperature": (1e-2, 1e3),
+            "budget_ms": (1e-3, 1e6),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
+            if name == "budget_ms" and value is None:
+                continue
             if not low <= value <= high:
                 raise ConfigError(f"COLA's {name} is out of range", got=value, expected=f"{low} to {high}")
 
@@ -96,21 +106,22 @@ class Cola:
             raise ConfigError("a text, or the mean of a class's texts, is zero or not finite")
         self.settings = settings = settings or ColaSettings()
         self.subspace: TextSubspace = text_subspace(rows, settings.rank)
-        self._shape = (classes, prompts)
         self._logit_scale = np.float32(logit_scale)
-        self._texts = self.subspace.coordinates(rows)
+        self._texts = self.subspace.coordinates(rows).reshape(classes, prompts, -1)
         self._means = self.subspace.coordinates(means)
         self._workspace: _Workspace | None = None
         self._lock = threading.Lock()
         text_rank, rank = self.subspace.text_rank, self.subspace.rank
         _LOG.info("COLA: %d texts of rank %d, %d directions kept", len(rows), text_rank, rank)
 
-    def scores(self, views: FloatArray) -> FloatArray:
+    def scores(self, views: FloatArray, classes: int | None = None) -> FloatArray:
         """Score every class by -<T, C>, where C(n, m) = 1 - cos(Π(x_n), z_m); the best is the arg-max.
 
         Args:
             views: (N, D) float32, embeddings of N views of one sample, the original first. N may change from
                 call to call and need not be `settings.views`.
+            classes: align the likeliest so many under the original alone; None is all. The others score its
+                cosine with the mean of their prompts, less 1, and no more than the worst that was aligned.
 
         Returns:
             (K,) float32, each the mean cosine under the plan, less 1. For one view and one prompt that is the
@@ -129,8 +140,9 @@ class Cola:
         unit = _unit(views)
         if unit is None:
             raise NonFinite("a view's embedding is zero or not finite")
+        count = len(self._means) if classes is None else max(1, min(classes, len(self._means)))
         with self._lock:
-            transport = self._align(self.subspace.coordinates(unit))
+            scores, transport = self._align(self.subspace.coordinates(unit), count)
         if transport.error > self.settings.tolerance:
             warnings.warn(
                 f"COLA's plans are {transport.error:.1e} off their weights after {transport.iterations} "
@@ -138,23 +150,39 @@ class Cola:
                 TransportNotConverged,
                 stacklevel=2,
             )
-        return -transport.cost
+        return scores
 
-    def _align(self, x: FloatArray) -> Transport:
-        """Solve for views given by their (N, C) coordinates, in which <Π(x), z> is an inner product.
+    def _align(self, x: FloatArray, classes: int) -> tuple[FloatArray, Transport]:
+        """Score by views given by their (N, C) coordinates, in which <Π(x), z> is an inner product.
 
         It stands in for <x, z> in the logits too: the two differ only where the rank cuts texts short.
         """
-        classes, prompts = self._shape
-        count = len(x)
+        cosines = product(x, self._means.T)
+        chosen = np.arange(len(self._means))
+        texts = self._texts
+        if classes < len(chosen):
+            chosen = np.argpartition(-cosines[0], classes - 1)[:classes]
+            texts = texts[chosen]
+        transport = self._transport(x, texts, cosines * self._logit_scale, chosen)
+        if classes == len(self._means):
+            return -transport.cost, transport
+        scores = cosines[0] / max(float(np.linalg.norm(x[0])), _TINY) - 1
+        scores = np.minimum(scores, -transport.cost.max())
+        scores[chosen] = -transport.cost
+        return scores, transport
+
+    def _transport(
+        self, x: FloatArray, texts: FloatArray, logits: FloatArray, chosen: npt.NDArray[np.intp]
+    ) -> Transport:
+        classes, prompts, rank = texts.shape
         work = self._workspace
-        if work is None or len(work.products) != count:
-            work = self._workspace = _Workspace.of(classes, count, prompts, self.settings)
-        product(x, self._texts.T, work.products)
-        products = work.products.reshape(count, classes, prompts)
-        logits = product(x, self._means.T) * self._logit_scale
-        a = view_weights(logits, self.settings.weight_temperature)
-        b = text_weights(logits[0], products[0] * self._logit_scale, self.settings.weight_temperature)
+        if work is None or work.costs.shape[:2] != (classes, len(x)):
+            work = self._workspace = _Workspace.of(classes, len(x), prompts, self.settings)
+        wide_product(x, texts.reshape(-1, rank).T, work.products)
+        products = work.products.reshape(len(x), classes, prompts)
+        temperature = self.settings.weight_temperature
+        a = view_weights(logits, temperature)
+        b = text_weights(logits[0], products[0] * self._logit_scale, temperature, chosen)
         scale = -1 / np.maximum(np.linalg.norm(x, axis=1), _TINY)
         np.multiply(products.transpose(1, 0, 2), scale[:, None], out=work.costs)
         np.add(work.costs, 1, out=work.costs)
@@ -163,7 +191,7 @@ class Cola:
 
 @dataclass(frozen=True, eq=False)
 class _Workspace:
-    """Memory for one number of views, reused by every call with as many."""
+    """Memory for one number of views and classes, reused by every call with as many."""
 
     products: FloatArray  # (N, K * M)
     costs: FloatArray  # (K, N, M)

@@ -30,7 +30,9 @@ def view_weights(logits: FloatArray, temperature: float) -> FloatArray:
     return _softmax(_entropy(shares.sum(axis=1), (exponents * shares).sum(axis=1)) / -temperature)
 
 
-def text_weights(logits: FloatArray, prompt_logits: FloatArray, temperature: float) -> FloatArray:
+def text_weights(
+    logits: FloatArray, prompt_logits: FloatArray, temperature: float, classes: npt.NDArray[np.intp]
+) -> FloatArray:
     """Softmax over a class's prompts of -h / temperature.
 
     h of prompt m of class y is the entropy of the prediction where y's logit is m's own and all others stay.
@@ -38,21 +40,28 @@ def text_weights(logits: FloatArray, prompt_logits: FloatArray, temperature: flo
 
     Args:
         logits: (K,) of the original view.
-        prompt_logits: (K, M) of the original view.
+        prompt_logits: (S, M) of the original view, for some of the classes.
         temperature: as in `view_weights`.
+        classes: (S,) which ones.
 
     Returns:
-        (K, M) float32, rows sum to 1.
+        (S, M) float32, rows sum to 1.
     """
-    peak = max(float(logits.max()), float(prompt_logits.max()))
-    exponents = (logits - peak).astype(np.float64)
+    if len(logits) == 1:
+        return np.full(prompt_logits.shape, 1 / prompt_logits.shape[1], np.float32)
+    exponents = (logits - logits.max()).astype(np.float64)
     shares = np.exp(exponents)
-    own_exponents = (prompt_logits - peak).astype(np.float64)
-    own = np.exp(own_exponents)
-    total = _sum_of_others(shares)[:, None] + own
-    return _softmax(
-        _entropy(total, _sum_of_others(exponents * shares)[:, None] + own_exponents * own) / -temperature
-    )
+    total = _sum_of_others(shares)
+    others = _entropy(total, _sum_of_others(exponents * shares))
+    log_total = np.log(total) + logits.max()
+    # A choice between y and the rest, then one within the rest: entropy obeys the chain rule.
+    gap = (prompt_logits - log_total[classes, None]).astype(np.float32)
+    distance = np.abs(gap)
+    odds = np.exp(-distance)
+    lesser = odds / (1 + odds)
+    rest = np.where(gap > 0, lesser, 1 - lesser)
+    entropies = np.log(1 + odds) + distance * lesser + rest * others[classes, None].astype(np.float32)
+    return _softmax(entropies / -temperature)
 
 
 def _entropy(total: _Float64, moment: _Float64) -> _Float64:
@@ -68,7 +77,7 @@ def _sum_of_others(values: _Float64) -> _Float64:
     return others
 
 
-def _softmax(logits: _Float64) -> FloatArray:
+def _softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
     shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    weights: FloatArray = (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
+    weights: FloatArray = (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32, copy=False)
     return weights

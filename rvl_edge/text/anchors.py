@@ -46,7 +46,11 @@ class Anchors:
             embedding: (D,) float32, unit norm.
             logit_scale: inverse temperature of the softmax.
         """
-        return self.rank_scores(product(self.matrix, embedding[:, None])[:, 0], logit_scale)
+        return self.rank_scores(self.cosines(embedding), logit_scale)
+
+    def cosines(self, embedding: FloatArray) -> FloatArray:
+        """Of each label with an embedding, (D,) -> (K,) float32."""
+        return product(self.matrix, embedding[:, None])[:, 0]
 
     def rank_scores(self, scores: FloatArray, logit_scale: float) -> tuple[Label, ...]:
         """Labels by falling probability, softmax(logit_scale * score); `scores` is (K,)."""

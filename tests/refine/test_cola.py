@@ -13,7 +13,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
-from rvl_edge.refine import Cola, ColaSettings, TransportNotConverged
+from rvl_edge.refine import Cola, ColaSettings, Gate, TransportNotConverged
 from rvl_edge.types import FloatArray
 
 SCALE = 30.0
@@ -186,6 +186,37 @@ def test_refuses_bad_texts_and_settings() -> None:
     for scale in (0, -1, 301, np.nan):
         with pytest.raises(ConfigError, match="logit scale"):
             Cola(texts, logit_scale=scale)
-    for setting in ({"views": 0}, {"rank": 0}, {"epsilon": 0}, {"iterations": 0}, {"tolerance": np.nan}):
+    for setting in (
+        {"views": 0},
+        {"rank": 0},
+        {"epsilon": 0},
+        {"iterations": 0},
+        {"tolerance": np.nan},
+        {"budget_ms": 0},
+    ):
         with pytest.raises(ConfigError, match=next(iter(setting))):
             ColaSettings(**setting)
+
+
+def test_a_shortlist_scores_its_classes_as_ever_and_ranks_the_rest_below() -> None:
+    texts, views = embeddings(9, classes=30, prompts=4)
+    cola = Cola(texts, logit_scale=SCALE)
+    every, some = cola.scores(views), cola.scores(views, classes=7)
+    likeliest = np.argsort(-(unit(texts.mean(axis=1)) @ views[0]))
+    np.testing.assert_allclose(some[likeliest[:7]], every[likeliest[:7]], atol=2e-6)
+    rest = some[likeliest[7:]]
+    assert rest.max() <= some[likeliest[:7]].min()
+    assert (np.diff(rest) <= 0).all(), "in the order of the first view's cosines"
+
+
+def test_a_shortlist_of_all_or_more_is_none() -> None:
+    texts, views = embeddings(10, classes=8)
+    cola = Cola(texts, logit_scale=SCALE)
+    for classes in (8, 100):
+        np.testing.assert_array_equal(cola.scores(views, classes), cola.scores(views))
+
+
+@pytest.mark.parametrize("margin", [-0.1, 1.1, np.nan])
+def test_refuses_a_gate_that_is_no_probability(margin: float) -> None:
+    with pytest.raises(ConfigError, match="margin"):
+        Gate(margin=margin)

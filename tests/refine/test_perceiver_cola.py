@@ -17,6 +17,7 @@ import rvl_edge as rvl
 from rvl_edge import preprocess as pre
 from rvl_edge.errors import ConfigError
 from rvl_edge.refine import Cola, ColaSettings, PromptSet, frame_seed, make_views
+from rvl_edge.types import Spent
 
 RANDOM = np.random.default_rng(11)
 PICTURE = RANDOM.integers(0, 256, (48, 64, 3), np.uint8)
@@ -169,3 +170,37 @@ def test_what_cannot_be_used_changes_nothing(own_bundle: Path) -> None:
             perceiver.set_cola(True)
         assert perceiver.cola is None
         assert perceiver.image(PICTURE).timing.refine == 0
+
+
+@senses
+def test_a_shut_gate_is_the_plain_path(perceiver: rvl.Perceiver, sense: rvl.Modality) -> None:
+    perceiver.set_cola(ColaSettings(gate=rvl.Gate(margin=0)))
+    seen = SENSES[sense](perceiver)
+    assert seen.refinement == rvl.Refinement(views=1, classes=0, why=Spent.SPARED)
+    assert seen.labels == perceiver.classify(sense, seen.embedding)
+
+
+@senses
+def test_an_open_gate_is_cola(perceiver: rvl.Perceiver, sense: rvl.Modality) -> None:
+    always = SENSES[sense](perceiver)
+    assert always.refinement == rvl.Refinement(5, len(always.labels), Spent.ALWAYS)
+    perceiver.set_cola(ColaSettings(gate=rvl.Gate(margin=1)))
+    seen = SENSES[sense](perceiver)
+    assert seen.refinement == rvl.Refinement(5, len(always.labels), Spent.UNSURE)
+    assert ranked(seen) == pytest.approx(ranked(always), abs=1e-5)
+
+
+def test_the_gate_opens_below_its_margin_only(perceiver: rvl.Perceiver) -> None:
+    perceiver.set_cola(False)
+    first, second, *_ = (each.probability for each in perceiver.image(PICTURE).labels)
+    for margin, why in ((first - second - 1e-4, Spent.SPARED), (first - second + 1e-4, Spent.UNSURE)):
+        perceiver.set_cola(ColaSettings(gate=rvl.Gate(margin=margin)))
+        refinement = perceiver.image(PICTURE).refinement
+        assert refinement is not None
+        assert refinement.why is why
+
+
+def test_a_budget_that_nothing_meets_leaves_one_view(perceiver: rvl.Perceiver) -> None:
+    perceiver.set_cola(ColaSettings(budget_ms=1e-3))
+    spent = [perceiver.image(PICTURE).refinement for _ in range(3)]
+    assert [each.views for each in spent if each is not None] == [5, 1, 1]
