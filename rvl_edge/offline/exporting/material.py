@@ -80,13 +80,14 @@ def _from_files(folder: Path, modality: Modality, spec: PreprocessSpec, count: i
     for index in _spread(len(paths), count):
         path = paths[index]
         try:
-            inputs.append(_prepared(read_sample(path, modality), spec))
+            inputs.append(prepared_input(read_sample(path, modality), spec))
         except InputError as error:
             raise ConfigError(f"{path} is no {modality} sample", got=error, fix="take it out") from error
     return Material(np.stack(inputs), "files")
 
 
-def _prepared(sample: Sample, spec: PreprocessSpec) -> FloatArray:
+def prepared_input(sample: Sample, spec: PreprocessSpec) -> FloatArray:
+    """One model input (C, ...) of a sample that was read as the sense of `spec`."""
     match sample, spec:
         case ImageSample(), ImageSpec():
             return preprocess_image(sample.rgb, spec)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bundle -> bundle with quantised graphs, each of which has passed its gates; all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rvl_edge.backends import DEFAULT_BACKEND, open_session
+from rvl_edge.bundle.manifest import Manifest, SenseEntry
+from rvl_edge.bundle.opening import Bundle
+from rvl_edge.bundle.writing import BundleWriter, new_bundle
+from rvl_edge.errors import ConfigError
+from rvl_edge.offline.gates import Frames, GateReport, gate_frames, hold, report_json, require
+from rvl_edge.offline.quantising.choosing import Chosen, quantise_graph
+from rvl_edge.offline.quantising.ranges import Method
+from rvl_edge.offline.quantising.recipe import QuantiseRecipe, SenseRecipe, read_recipe
+from rvl_edge.offline.quantising.samples import labelled_inputs
+from rvl_edge.perceiver import Perceiver
+from rvl_edge.types import FloatArray, Modality
+
+Step = Callable[[str, int, int, str], None]
+"""Takes how far one sense is: its name, steps done, steps in all, and what comes next."""
+
+GATES = "gates.json"
+
+
+@dataclass(frozen=True)
+class QuantisedSense:
+    """What became of one graph.
+
+    Attributes:
+        method: of calibration, chosen among `cosines`.
+        cosines: mean cosine to the float32 graph, by method.
+        products: how many products are quantised.
+        samples: how many it was calibrated on, and where they are from.
+        size_before, size_after: of the graph, in bytes.
+        gates: what it proved.
+    """
+
+    method: Method
+    cosines: Mapping[Method, float]
+    products: int
+    samples: str
+    size_before: int
+    size_after: int
+    gates: GateReport
+
+
+@dataclass(frozen=True)
+class QuantiseReport:
+    """What a run made: the bundle's folder, its size in bytes, and each sense that was quantised."""
+
+    path: Path
+    size: int
+    senses: Mapping[Modality, QuantisedSense]
+
+
+def quantise_bundle(
+    recipe_path: str | Path, data: Path, out: str | Path | None = None, on_step: Step | None = None
+) -> QuantiseReport:
+    """Build the quantised bundle that a recipe describes.
+
+    It holds no calibration, engine or report of the old graphs: they say nothing of the new ones.
+
+    Args:
+        recipe_path: a YAML file such as `export/quantise-tiny.yaml`.
+        data: folder of the labelled sets, for the gates.
+        out: folder to write instead of the recipe's.
+        on_step: is told how far it is.
+
+    Raises:
+        ConfigError: recipe, bundle and samples do not go together.
+        MissingDependency: the recipe's tool is not installed.
+        GateFailed: a quantised graph lost more than allowed; what was in the folder before stays.
+        BundleError: a bundle or checkpoint cannot be read, or the new one not written.
+    """
+    path = Path(recipe_path)
+    recipe = read_recipe(path)
+    bundle = Bundle.open(recipe.bundle)
+    for modality in recipe.senses:
+        if modality not in bundle.manifest.senses:
+            raise ConfigError(
+                f"the bundle has no {modality} to quantise", expected=", ".join(bundle.manifest.senses)
+            )
+    target = (recipe.out if out is None else Path(out)).resolve()
+    run = _Run(recipe, bundle, data, on_step or _silent)
+    with new_bundle(target) as writer:
+        for modality, sense in recipe.senses.items():
+            run.quantise(modality, sense, writer)
+        manifest = run.manifest(writer, hashlib.sha256(path.read_bytes()).hexdigest())
+        writer.finish(manifest)
+    return QuantiseReport(target, sum(each.size for each in manifest.files()), run.made)
+
+
+class _Run:
+    """One run of one recipe."""
+
+    def __init__(self, recipe: QuantiseRecipe, bundle: Bundle, data: Path, on_step: Step) -> None:
+        self._recipe = recipe
+        self._bundle = bundle
+        self._data = data
+        self._on_step = on_step
+        self._steps = len(recipe.methods) + 3
+        self._entries = dict(bundle.manifest.senses)
+        self.made: dict[Modality, QuantisedSense] = {}
+
+    def quantise(self, modality: Modality, sense: SenseRecipe, writer: BundleWriter) -> None:
+        recipe, entry = self._recipe, self._bundle.manifest.senses[modality]
+        files = self._bundle.load(entry)
+        if files.weights is not None:
+            raise ConfigError(
+                f"{entry.graph.path} is beyond what the quantiser reads in one piece",
+                got="external data",
+                expected="a graph of less than 2 GB",
+                fix="leave this sense out",
+            )
+        done = iter(range(self._steps))
+
+        def step(note: str) -> None:
+            self._on_step(str(modality), next(done), self._steps, note)
+
+        material = labelled_inputs(entry.preprocess, self._data, recipe.count)
+        chosen = quantise_graph(
+            files.graph,
+            material.inputs,
+            dim=self._bundle.manifest.embedding_dim,
+            methods=recipe.methods,
+            keep=sense.keep,
+            on_step=step,
+        )
+        step("frames, and attacks on them")
+        frames = gate_frames(
+            entry.preprocess, self._data, self._anchor(modality), sense.gates, checkpoint=sense.checkpoint
+        )
+        step("gates")
+        report = self._hold(files.graph, chosen, entry, frames, sense)
+        self._on_step(str(modality), self._steps, self._steps, "")
+        require(report, f"the quantised {modality} graph")
+        graph = writer.add(entry.graph.path, chosen.graph)
+        self._entries[modality] = entry.model_copy(
+            update={"graph": graph, "weights": None, "precision": recipe.precision, "engines": ()}
+        )
+        self.made[modality] = QuantisedSense(
+            chosen.method,
+            chosen.cosines,
+            chosen.products,
+            f"{len(material.inputs)} ({material.source})",
+            entry.graph.size,
+            graph.size,
+            report,
+        )
+
+    def manifest(self, writer: BundleWriter, recipe_hash: str) -> Manifest:
+        recipe, old = self._recipe, self._bundle.manifest
+        gates = {str(modality): each.gates for modality, each in self.made.items()}
+        new = old.model_copy(
+            update={
+                "name": recipe.name,
+                "version": recipe.version,
+                "senses": self._entries,
+                "calibration": None,
+                "reports": {GATES: writer.add(f"reports/{GATES}", report_json(gates))},
+                "provenance": {
+                    **old.provenance,
+                    "quantised by": f"{recipe.tool} {version(_PACKAGES[recipe.tool])}",
+                    "quantisation recipe sha256": recipe_hash,
+                    "quantised bundle": f"{old.name} {old.version}",
+                },
+            }
+        )
+        kept = set(old.files())
+        for reference in new.files():
+            if reference in kept:
+                writer.link(reference.path, self._bundle.root / reference.path)
+        return new
+
+    def _anchor(self, modality: Modality) -> Callable[[tuple[str, ...]], FloatArray]:
+        def anchor(labels: tuple[str, ...]) -> FloatArray:
+            with Perceiver.open(self._bundle.root, modalities=[modality]) as perceiver:
+                perceiver.set_labels(labels, modality)
+                return perceiver.anchors(modality).matrix
+
+        return anchor
+
+    def _hold(
+        self, reference: bytes, chosen: Chosen, entry: SenseEntry, frames: Frames, sense: SenseRecipe
+    ) -> GateReport:
+        dim, name = self._bundle.manifest.embedding_dim, entry.graph.path
+        with (
+            closing(open_session(reference, name=name, dim=dim)) as first,
+            closing(open_session(chosen.graph, name=name, dim=dim)) as second,
+        ):
+            precision = self._recipe.precision
+            return hold(first, second, frames, sense.gates, backend=DEFAULT_BACKEND, precision=precision)
+
+
+_PACKAGES = {"onnxruntime": "onnxruntime", "modelopt": "nvidia-modelopt"}
+
+
+def _silent(name: str, done: int, total: int, note: str) -> None:
+    del name, done, total, note

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Explicit Q/DQ by onnxruntime's quantiser: 8-bit weights a channel, 8-bit activations a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+from rvl_edge.offline.quantising.graphs import Product
+
+
+def quantise_int8(
+    model: onnx.ModelProto, products: Sequence[Product], limits: Mapping[str, float]
+) -> onnx.ModelProto:
+    """Put Q/DQ in front of products, in place.
+
+    Everything is symmetric, as TensorRT wants it: zero is 0, and weights are stored as int8 behind one
+    DequantizeLinear with a scale a column. Results of products are not quantised.
+
+    Args:
+        model: a float32 graph with the types of its values.
+        products: which.
+        limits: for the activations of each, the magnitude that 127 stands for.
+
+    Returns:
+        The model.
+    """
+    quantiser = QDQQuantizer(
+        model,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QInt8,
+        tensors_range=TensorsData(
+            CalibrationMethod.MinMax,
+            {name: (np.float32(-limit), np.float32(limit)) for name, limit in limits.items()},
+        ),
+        nodes_to_quantize=[each.node for each in products],
+        nodes_to_exclude=[],
+        op_types_to_quantize=["MatMul", "Gemm"],
+        extra_options={
+            "ActivationSymmetric": True,
+            "WeightSymmetric": True,
+            "OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"],
+        },
+    )
+    quantiser.quantize_model()
+    quantised: onnx.ModelProto = quantiser.model.model
+    del quantised.graph.value_info[:]  # types of values that are no longer there
+    return quantised

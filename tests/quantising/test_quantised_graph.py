@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Q/DQ does to a graph, and what it leaves alone."""
+
+from __future__ import annotations
+
+import attention_graph as small
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from rvl_edge.backends import open_session
+from rvl_edge.errors import ConfigError
+from rvl_edge.offline.quantising.choosing import Chosen, quantise_graph
+from rvl_edge.offline.quantising.graphs import find_products, float_graph
+
+
+def quantised(content: bytes, **options: object) -> Chosen:
+    settings = {"methods": ("minmax", "percentile"), "on_step": lambda _: None, **options}
+    return quantise_graph(content, small.inputs(32), dim=small.DIM, **settings)
+
+
+def run(content: bytes, batch: np.ndarray) -> np.ndarray:
+    return open_session(content, name="small", dim=small.DIM).run(batch)
+
+
+def test_products_with_weights_are_found_by_title_but_for_the_last_and_the_attention() -> None:
+    found = find_products(float_graph(small.graph()))
+    assert [(each.node, each.title, each.activations) for each in found] == [
+        ("first", "layers.0.fc1", "pixel_values"),
+        ("second", "layers.0.fc2", "mixed"),
+    ]
+
+
+def test_what_is_kept_stays_as_it_was() -> None:
+    model = onnx.load_from_string(quantised(small.graph(), keep=["*.fc2"]).graph)
+    by_name = {node.name: node for node in model.graph.node}
+    assert list(by_name["second"].input) == ["mixed", "w2"]
+    assert list(by_name["scores"].input) == ["b", "c"]
+    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
+    assert [made_by[name] for name in by_name["first"].input] == ["DequantizeLinear"] * 2
+
+
+@pytest.mark.parametrize(("keep", "message"), [("*.fc9", "called so"), ("*", "left to quantise")])
+def test_a_pattern_that_fits_nothing_or_everything_is_refused(keep: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        quantised(small.graph(), keep=[keep])
+
+
+def test_weights_are_integers_with_a_scale_a_column() -> None:
+    model = onnx.load_from_string(quantised(small.graph()).graph)
+    stored = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    assert "w1" not in stored
+    (node,) = [
+        node
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0].startswith("w1")
+    ]
+    numbers, scales, zeros = (stored[name] for name in node.input)
+    assert numbers.dtype == np.int8
+    assert not zeros.any()
+    wanted = small.weights()["w1"]
+    np.testing.assert_allclose(scales, np.abs(wanted).max(axis=0) / 127, rtol=1e-6)
+    assert (np.abs(numbers * scales - wanted) <= 0.5001 * scales).all()
+
+
+def test_half_precision_storage_makes_no_difference_beyond_its_rounding() -> None:
+    batch = small.inputs(16, seed=5)
+    plain, half = (quantised(small.graph(each)).graph for each in (False, True))
+    assert np.einsum("nd,nd->n", run(plain, batch), run(half, batch)).min() > 0.999
+
+
+def test_the_chosen_method_is_the_nearest_and_near_indeed() -> None:
+    chosen = quantised(small.graph(), methods=("minmax", "percentile", "entropy"))
+    assert chosen.cosines[chosen.method] == max(chosen.cosines.values())
+    batch = small.inputs(16, seed=5)
+    cosines = np.einsum("nd,nd->n", run(small.graph(), batch), run(chosen.graph, batch))
+    assert cosines.min() > 0.99
+    assert not np.allclose(cosines, 1, atol=1e-7)  # it did compute in eight bits
+
+
+def test_a_graph_that_computes_in_half_precision_is_refused() -> None:
+    model = onnx.load_from_string(small.graph())
+    for each in model.graph.node:
+        if each.name == "scores":
+            each.input[:] = ["b16", "c16"]
+            each.output[:] = ["scores16"]
+    nodes = list(model.graph.node)
+    at = [node.name for node in nodes].index("scores")
+    casts = [onnx.helper.make_node("Cast", [name], [f"{name}16"], to=10) for name in ("b", "c")]
+    back = onnx.helper.make_node("Cast", ["scores16"], ["scores"], to=1)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[:at], *casts, nodes[at], back, *nodes[at + 1 :]])
+    with pytest.raises(ConfigError, match="half precision"):
+        float_graph(model.SerializeToString())
