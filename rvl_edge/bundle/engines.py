@@ -2,9 +2,9 @@
 """Which engine of a bundle may run on this machine.
 
 A TensorRT engine is a program: it is judged by what the manifest says of it, and its bytes are hashed, before
-any of them reach TensorRT. The chain: the manifest (signed, where that is required) names the SHA-256 of every graph and engine, and
-every engine the SHA-256 of the graph it was built from. A graph that is exported again has another hash, so
-an engine of the old weights cannot be run by mistake.
+any of them reach TensorRT. The manifest (signed, where that is required) names the SHA-256 of every graph and
+engine, and every engine the SHA-256 of the graph it was built from. A graph that is exported again has
+another hash, so an engine of the old weights cannot be run by mistake.
 """
 
 from __future__ import annotations

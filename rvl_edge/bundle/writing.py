@@ -13,6 +13,7 @@ from rvl_edge._files import folder_atomic
 from rvl_edge.bundle.files import hash_file
 from rvl_edge.bundle.manifest import MANIFEST_NAME, FileRef, GraphEntry, Manifest
 from rvl_edge.bundle.opening import Bundle, GraphFiles, load_graph
+from rvl_edge.bundle.signing import SIGNATURE_NAME
 from rvl_edge.errors import BundleError
 
 
@@ -33,7 +34,7 @@ class BundleWriter:
         with self.path(name).open("rb") as file:
             return FileRef(path=name, sha256=hash_file(file), size=file.tell())
 
-    def add(self, name: str, content: bytes) -> FileRef:
+    def add(self, name: str, content: bytes | memoryview) -> FileRef:
         """Write one file below the bundle's folder; returns the manifest's entry for it."""
         self.path(name).write_bytes(content)
         return FileRef(path=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
@@ -111,13 +112,13 @@ def add_reports(path: Path, reports: Mapping[str, bytes]) -> None:
         added = {name: files[f"reports/{name}"] for name in reports}
         return bundle.manifest.model_copy(update={"reports": {**old, **added}})
 
-    contents = {f"reports/{name}": content for name, content in reports.items()}
+    contents: dict[str, bytes | memoryview] = {f"reports/{name}": each for name, each in reports.items()}
     amend_bundle(bundle, contents, name_reports, dropped=moved)
 
 
 def amend_bundle(
     bundle: Bundle,
-    contents: Mapping[str, bytes],
+    contents: Mapping[str, bytes | memoryview],
     name: Callable[[Mapping[str, FileRef]], Manifest],
     *,
     dropped: Collection[str] = (),
@@ -125,7 +126,7 @@ def amend_bundle(
     """Add or replace files of a bundle, and its manifest, in one step.
 
     The bundle is written anew beside itself, its other files by hard links where the file system has them,
-    and then takes its own place: a reader sees the old bundle or the new one.
+    and then takes its own place: a reader sees the old bundle or the new one. It has to be signed again.
 
     Args:
         bundle: as it is.
@@ -136,8 +137,8 @@ def amend_bundle(
     Raises:
         BundleError: the result is no sound bundle, or cannot be written; the old one stays.
     """
-    # What is rewritten must not share the old one's bytes.
-    rewritten = {MANIFEST_NAME, *contents, *dropped}
+    # What is rewritten must not share the old one's bytes; a signature is of the old manifest.
+    rewritten = {MANIFEST_NAME, SIGNATURE_NAME, *contents, *dropped}
     with new_bundle(bundle.root) as writer:
         for source in sorted(bundle.root.rglob("*")):
             path = source.relative_to(bundle.root).as_posix()

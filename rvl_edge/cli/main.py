@@ -14,18 +14,21 @@ import typer
 
 from rvl_edge.cli import (
     bench,
+    build,
     calibrate,
     compare,
     doctor,
     evaluate,
     export,
     harden,
+    keygen,
     labels,
     perceive,
     pretrain,
     pull,
     quantise,
     report,
+    sign,
     verify,
 )
 from rvl_edge.cli.output import exit_code, print_error, print_json
@@ -53,6 +56,9 @@ for verb in (
     report,
     export,
     quantise,
+    build,
+    sign,
+    keygen,
 ):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 app.add_typer(calibrate.app, name="calibrate")
