@@ -10,13 +10,17 @@ import pytest
 pytest.importorskip("rvl_edge_ros.health", reason="needs ROS 2; see docs/ros.md")
 
 from rvl_edge_ros.health import StallWatch, State, judge
-from rvl_edge_ros.meter import Counts, Meter, Outcome, Reading
+from rvl_edge_ros.meter import Counts, Meter, Outcome, Reading, Recent
 
-from rvl_edge import Timing
+from rvl_edge import Finding, Timing, Trust
 
 pytestmark = pytest.mark.ros
 
+COVERED = Recent(0.1, (Finding("blank", 0.1, "nothing to see"),))
 GOOD = Reading(Counts(received=9, published=9), Outcome.PUBLISHED, silence=0.1)
+
+
+TIMING = Timing(preprocess=1.0, encode=2.0, refine=0.0, classify=0.0)
 
 
 @pytest.mark.parametrize(
@@ -32,12 +36,22 @@ GOOD = Reading(Counts(received=9, published=9), Outcome.PUBLISHED, silence=0.1)
         (replace(GOOD, outcome=Outcome.REJECTED, last_error="no", missing="window"), 0.0, State.REJECTED),
         (replace(GOOD, outcome=Outcome.REJECTED, silence=2.1), 0.0, State.STALE),
         (replace(GOOD, silence=2.1), 5.1, State.STALLED),
+        (replace(GOOD, recent=Recent(0.3)), 0.0, State.OK),
+        (replace(GOOD, recent=COVERED), 0.0, State.DISTRUSTED),
+        (replace(GOOD, recent=COVERED, silence=2.1), 0.0, State.STALE),
     ],
 )
 def test_the_most_specific_cause_is_named(reading: Reading, busy: float, expected: State) -> None:
-    state, words = judge(reading, busy=busy, stale_after=2.0, inference_timeout=5.0)
+    state, words = judge(reading, busy=busy, stale_after=2.0, inference_timeout=5.0, trust_warn=0.3)
     assert state is expected
     assert words
+
+
+def test_distrust_says_why() -> None:
+    _, words = judge(
+        replace(GOOD, recent=COVERED), busy=0.0, stale_after=2.0, inference_timeout=5.0, trust_warn=0.3
+    )
+    assert words == "trust 0.10: blank: nothing to see"
 
 
 def test_a_stall_is_counted_while_it_lasts_and_forgotten_when_it_ends() -> None:
@@ -71,10 +85,45 @@ def test_percentiles_are_numpys_and_unknown_before_the_first_result() -> None:
     assert math.isnan(meter.read().total.p50)
     totals = np.random.default_rng(0).exponential(0.01, 200)
     for total in totals:
-        meter.published(Timing(preprocess=1.0, encode=2.0, refine=0.0, classify=0.0), float(total))
+        meter.published(TIMING, None, float(total))
     reading = meter.read()
     assert (reading.preprocess.p99, reading.encode.p50) == (1.0, 2.0)
     assert reading.total.p99 == pytest.approx(1e3 * np.percentile(totals, 99))
+
+
+def trusted(meter: Meter, value: float | None, detail: str = "") -> None:
+    findings = (Finding("noise", value, detail),) if value is not None and detail else ()
+    meter.published(TIMING, None if value is None else Trust(value, findings), 0.01)
+
+
+def test_trust_is_the_median_of_the_newest_results_with_the_worst_ones_reasons() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    assert math.isnan(meter.read().recent.trust)
+    trusted(meter, 0.0, "long ago")
+    clock.now += 5.0
+    for value, detail in ((0.9, "a little"), (0.1, "much"), (1.0, "")):
+        trusted(meter, value, detail)
+    recent = meter.read().recent
+    assert recent.trust == pytest.approx(0.9)
+    assert [each.detail for each in recent.findings] == ["much"]
+
+
+def test_the_newest_result_is_judged_by_itself_when_it_is_old() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    trusted(meter, 1.0)
+    trusted(meter, 0.2, "dark")
+    clock.now += 60.0
+    assert meter.read().recent.trust == pytest.approx(0.2)
+
+
+def test_without_monitors_nothing_is_said_about_trust() -> None:
+    meter = Meter()
+    trusted(meter, 0.2, "dark")
+    trusted(meter, None)
+    assert math.isnan(meter.read().recent.trust)
+    assert meter.read().recent.findings == ()
 
 
 def test_memory_is_bounded_and_counters_are_not() -> None:

@@ -238,7 +238,7 @@ def test_the_demo_sees_every_sense_and_ends_by_itself(
     assert set(senses) == {"image", "thermal", "audio", "video"}
     for sense in senses.values():
         assert sense["published"] > 0
-        assert sense["top_label"]
+        assert sense["decision"]
         assert sense["rejected"] == sense["failed"] == 0
     image = senses["image"]
     assert image["received"] == image["published"] + image["dropped"]

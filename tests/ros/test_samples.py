@@ -21,6 +21,7 @@ from rvl_edge_ros.model import Model
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.pipeline import Pipeline
 from rvl_edge_ros.samples import Sample, Sense
+from rvl_edge_ros.scenes import SceneReading
 from rvl_edge_ros.senses import make_sense
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -195,9 +196,15 @@ def test_any_stream_is_survived_and_every_message_is_accounted_for_once(
     """Thousands of messages, broken and sound, through the whole node short of the middleware."""
     published: list[Perception] = []
     failures: list[str] = []
+    scenes: list[SceneReading] = []
     quick = Settings(audio_window=0.05, audio_hop=0.01, video_window=2, video_hop=1)
     pipeline = Pipeline(
-        model, quick, publish=lambda seen, _: published.append(seen), warn=failures.append, now=lambda: 1
+        model,
+        quick,
+        publish=lambda seen, _: published.append(seen),
+        publish_scene=scenes.append,
+        warn=failures.append,
+        now=lambda: 1,
     )
     senses = pipeline.senses
     for camera, message in messages:
@@ -218,6 +225,10 @@ def test_any_stream_is_survived_and_every_message_is_accounted_for_once(
         assert counts.received == counts.published + counts.rejected + counts.dropped + counts.failed
     for seen in published:
         assert np.isfinite(seen.embedding).all()
+    assert pipeline.scenes.read().failed == 0
+    for scene in scenes:
+        assert scene.scene is not None
+        assert sum(label.probability for label in scene.scene.labels) in (0, pytest.approx(1))
     total = sum(each.meter.read().counts.published for each in senses.values())
     assert total == len(published)
 
@@ -233,7 +244,9 @@ def test_a_failing_encoder_is_counted_and_named_once_and_the_others_go_on(model:
         published.append(seen)
         arrived.release()
 
-    pipeline = Pipeline(model, Settings(), publish=publish, warn=warned.append, now=lambda: 1)
+    pipeline = Pipeline(
+        model, Settings(), publish=publish, publish_scene=lambda _: None, warn=warned.append, now=lambda: 1
+    )
     for at in range(3):
         pipeline.senses[Modality.IMAGE].receive(picture(10.0 + at))
         pipeline.senses[Modality.THERMAL].receive(picture(10.0 + at))

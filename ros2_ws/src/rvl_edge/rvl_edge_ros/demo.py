@@ -21,10 +21,12 @@ from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.live import Live
 
+from rvl_edge_ros.demo_acts import acts_table
 from rvl_edge_ros.demo_monitor import Monitor
 from rvl_edge_ros.demo_summary import Summary, table
 from rvl_edge_ros.processes import Child
 from rvl_edge_ros.running import choose_transport
+from rvl_edge_ros.spoof import ACT_SECONDS, ACTS
 
 _START_BUDGET = 60.0  # seconds until the first result; opening a bundle takes a few
 _REPORT = 1.5  # seconds in which every sense reports its health once
@@ -52,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
     console.print(table(summary, final=True))
+    if summary.acts:
+        console.print(acts_table(summary.acts))
     if options.json is not None:
         options.json.write_text(summary.to_json())
     if signals:
@@ -64,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, signals: list[int], console: Console) -> Summary:
     """Play for the wanted time, counted from the first result."""
     namespace = f"/rvl_edge_demo_{os.getpid()}"
-    with _processes(namespace, options.bundle) as (node, replay):
+    with _processes(namespace, options) as (node, replay):
         monitor = Monitor(namespace)
         begun, first = time.monotonic(), None
         playing = monitor.summary()
@@ -92,14 +96,14 @@ def _over(first: float | None, begun: float, duration: float) -> bool:
 
 
 @contextlib.contextmanager
-def _processes(namespace: str, bundle: str) -> Iterator[tuple[Child, Child]]:
+def _processes(namespace: str, options: argparse.Namespace) -> Iterator[tuple[Child, Child]]:
+    bundle = options.bundle
     node = Child("rvl_edge_ros.perception_node", namespace, {"autostart": "true", "bundle": bundle or '""'})
+    sources = {"image.source": "demo", "thermal.source": "demo", "audio.source": "demo"}
+    if options.spoof:
+        sources |= {"image.source": f"spoof:{bundle}" if bundle else "spoof", "thermal.source": "spoof"}
     with node:
-        replay = Child(
-            "rvl_edge_ros.replay_node",
-            namespace,
-            {"image.source": "demo", "thermal.source": "demo", "audio.source": "demo"},
-        )
+        replay = Child("rvl_edge_ros.replay_node", namespace, sources)
         with replay:
             yield node, replay
 
@@ -107,6 +111,11 @@ def _processes(namespace: str, bundle: str) -> Iterator[tuple[Child, Child]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--duration", type=float, default=20.0, metavar="SECONDS", help="0 runs on")
+    parser.add_argument(
+        "--spoof",
+        action="store_true",
+        help=f"tamper with the camera: {', '.join(ACTS)}, {ACT_SECONDS:g} seconds each",
+    )
     parser.add_argument("--bundle", default="", metavar="FOLDER", help="default: the one inside the SDK")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as well")
     return parser

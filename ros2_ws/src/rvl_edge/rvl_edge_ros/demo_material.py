@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo shows: scikit-image's photographs under simulated camera motion, synthesised heat and sound.
+"""What the demo shows: scikit-image's photographs, filmed by a simulated camera; synthesised heat and sound.
 
 Every piece says in its name what is simulated or synthesised; the replay puts the name into `frame_id`.
 """
@@ -7,7 +7,7 @@ Every piece says in its name what is simulated or synthesised; the replay puts t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ SOUND_SECONDS = 7.0
 
 # The window's side in sides of the photograph, and how far it travels or grows a second.
 _SIDE, _SPEED = 0.78, 0.07
+_GRAIN = 2.0  # the noise's standard deviation, of 255
+_SHIFTS = 32
 _SHOWN = (
     ("chelsea", "panning right"),
     ("chelsea", "panning left"),
@@ -44,26 +46,46 @@ class Shot:
     name: str
 
 
+class Grain:
+    """Sensor noise, without which a still scene would be the same picture again: a camera that is stuck.
+
+    Noise is drawn once, and every picture gets another part of it.
+    """
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(11)
+        noise = self._random.normal(0, _GRAIN, (HEIGHT + _SHIFTS, WIDTH + _SHIFTS, 3))
+        self._noise = np.round(noise).astype(np.int16)
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The (H, W, 3) picture with noise, up to HEIGHT x WIDTH."""
+        (top, left), (height, width) = self._random.integers(_SHIFTS, size=2), pixels.shape[:2]
+        noise = self._noise[top : top + height, left : left + width]
+        noisy: npt.NDArray[np.uint8] = cv2.add(pixels, noise, dtype=cv2.CV_8U)
+        return noisy
+
+
 def photographs(rate: float) -> Iterator[Shot]:
     """Colour pictures at `rate` Hz, without end: photographs in turn, each filmed by a moving window.
 
     Raises:
         MissingDependency: scikit-image is not installed.
     """
+    grainy = Grain()
     stills = {name: _photograph(name) for name, _ in _SHOWN}
     frames = round(SCENE_SECONDS * rate)
     for name, motion in itertools.cycle(_SHOWN):
         for at in range(frames):
-            pixels = _filmed(stills[name], motion, (at + 0.5) / frames - 0.5)
+            pixels = grainy(_filmed(stills[name], motion, (at + 0.5) / frames - 0.5))
             yield Shot(pixels, f"{name}, simulated camera {motion}")
 
 
-def heat(rate: float) -> Iterator[Shot]:
+def heat(rate: float, shapes: Sequence[str] = ("person", "car")) -> Iterator[Shot]:
     """Thermal pictures (256, 320) uint16 centikelvin at `rate` Hz, without end: warm shapes, cold ground."""
     random = np.random.default_rng(7)
     ground = cv2.GaussianBlur(random.normal(28300, 60, (256, 320)), (0, 0), 3)
     frames = round(SCENE_SECONDS * rate)
-    for name in itertools.cycle(("person", "car")):
+    for name in itertools.cycle(shapes):
         for at in range(frames):
             sway = 6 * np.sin(2 * np.pi * at / frames)
             warm = ground + 900 * _silhouette(name, sway)

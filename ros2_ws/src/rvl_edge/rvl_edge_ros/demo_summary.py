@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 
 from rich.table import Table
-from rvl_edge_msgs.msg import Labels, SensorHealth
+from rvl_edge_msgs.msg import Labels, SceneLabels, SensorHealth
 
 from rvl_edge import Modality
+from rvl_edge_ros.demo_acts import ActSummary, trust_text
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class SenseSummary:
     """One sense's numbers; times in milliseconds, rate in results a second.
 
     Attributes:
-        top_label: the label that was first most often; `top_share` is its share of the results.
+        decision: what it was decided to be most often; `decision_share` is its share of the results.
+        trust: in the newest results; None where nothing was looked for. `reason` is the gravest against it.
         seen: the newest result's labels, best first, as (name, probability).
         shown: what the replay said it showed then.
     """
@@ -33,8 +36,10 @@ class SenseSummary:
     rate_hz: float = 0.0
     p50_ms: float | None = None
     p99_ms: float | None = None
-    top_label: str = ""
-    top_share: float = 0.0
+    decision: str = ""
+    decision_share: float = 0.0
+    trust: float | None = None
+    reason: str = ""
     seen: tuple[tuple[str, float], ...] = ()
     shown: str = ""
 
@@ -42,7 +47,7 @@ class SenseSummary:
     def of(
         cls, modality: Modality, health: SensorHealth | None, labels: Labels | None, top: tuple[str, int]
     ) -> SenseSummary:
-        """From the newest messages, and the most common first label with its count."""
+        """From the newest messages, and the most common decision with its count."""
         if health is None:
             return cls(modality.value)
         seen = zip(labels.names[:3], labels.probabilities[:3], strict=True) if labels else ()
@@ -57,19 +62,55 @@ class SenseSummary:
             rate_hz=round(health.output_rate, 2),
             p50_ms=_number(health.total_p50_ms),
             p99_ms=_number(health.total_p99_ms),
-            top_label=top[0],
-            top_share=round(min(1.0, top[1] / max(1, health.published)), 3),
+            decision=top[0],
+            decision_share=round(min(1.0, top[1] / max(1, health.published)), 3),
+            trust=_number(health.trust),
+            reason=health.findings[0].detail if health.findings else "",
             seen=tuple((name, round(float(probability), 4)) for name, probability in seen),
             shown=labels.header.frame_id if labels else "",
         )
 
 
 @dataclass(frozen=True)
+class SceneSummary:
+    """What all senses say together.
+
+    Attributes:
+        published: how many scenes came.
+        decision: the newest one's.
+        probability: of its first label; 0 where it has none.
+        common: what was decided most often.
+    """
+
+    published: int = 0
+    decision: str = ""
+    probability: float = 0.0
+    common: str = ""
+
+    @classmethod
+    def of(cls, newest: SceneLabels | None, decisions: Counter[str]) -> SceneSummary:
+        """From the newest message and the count of all decisions."""
+        if newest is None:
+            return cls()
+        return cls(
+            published=decisions.total(),
+            decision=newest.decision,
+            probability=round(float(newest.probabilities[0]), 4) if newest.names else 0.0,
+            common=decisions.most_common(1)[0][0],
+        )
+
+
+@dataclass(frozen=True)
 class Summary:
-    """All senses, and the names of processes that ended by themselves."""
+    """All senses, what they say together, and the names of processes that ended by themselves.
+
+    `acts` are there where the camera was tampered with.
+    """
 
     senses: tuple[SenseSummary, ...]
     died: tuple[str, ...]
+    scene: SceneSummary = SceneSummary()
+    acts: tuple[ActSummary, ...] = ()
 
     @property
     def has_results(self) -> bool:
@@ -91,27 +132,39 @@ class Summary:
         return replace(self, senses=senses)
 
     def to_json(self) -> str:
-        """`{"ok": ..., "complaints": [...], "senses": {"image": {"received": ..., ...}, ...}}`."""
-        senses = {each.modality: asdict(each) for each in self.senses}
-        whole = {"ok": not self.complaints, "complaints": self.complaints, "senses": senses}
+        """`{"ok": ..., "complaints": [...], "senses": {"image": ..., ...}, "scene": ..., "acts": [...]}`."""
+        whole = {
+            "ok": not self.complaints,
+            "complaints": self.complaints,
+            "senses": {each.modality: asdict(each) for each in self.senses},
+            "scene": asdict(self.scene),
+            "acts": [asdict(each) for each in self.acts],
+        }
         return json.dumps(whole, indent=2) + "\n"
 
 
 def table(summary: Summary, *, final: bool) -> Table:
     """A row a sense: counts at the end, the newest labels while it runs."""
-    columns = ["sense", "in", "out", "dropped", "p50 ms", "p99 ms", "rate Hz"]
-    view = Table(*columns, *(["top label"] if final else ["labels now", "shown"]))
-    for column in view.columns[1:7]:
+    columns = ["sense", "in", "out", "dropped", "p50 ms", "p99 ms", "rate Hz", "trust"]
+    view = Table(*columns, *(["decision"] if final else ["labels now", "shown"]))
+    for column in view.columns[1:8]:
         column.justify = "right"
     for each in summary.senses:
         numbers = [str(number) for number in (each.received, each.published, each.dropped)]
         times = ["-" if time is None else f"{time:.1f}" for time in (each.p50_ms, each.p99_ms)]
         if final:
-            words = [f"{each.top_label} ({each.top_share:.0%} of results)" if each.published else each.state]
+            words = [
+                f"{each.decision} ({each.decision_share:.0%} of results)" if each.published else each.state
+            ]
         else:
             labels = ", ".join(f"{name} {probability:.0%}" for name, probability in each.seen)
             words = [labels or each.state, each.shown]
-        view.add_row(each.modality, *numbers, *times, f"{each.rate_hz:.1f}", *words)
+        rates = [f"{each.rate_hz:.1f}", trust_text(each.trust)]
+        view.add_row(each.modality, *numbers, *times, *rates, *words)
+    scene = summary.scene
+    if scene.published:
+        now = f"{scene.decision} {scene.probability:.0%}"
+        view.caption = f"scene: {f'{scene.common} most often of {scene.published}' if final else now}"
     return view
 
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from rvl_edge_msgs.msg import SensorHealth
 
-from rvl_edge_ros.meter import Outcome, Reading
+from rvl_edge_ros.meter import Outcome, Reading, Recent
 
 
 class State(IntEnum):
@@ -19,11 +19,12 @@ class State(IntEnum):
     REJECTED = SensorHealth.REJECTED
     WAITING = SensorHealth.WAITING
     STALE = SensorHealth.STALE
+    DISTRUSTED = SensorHealth.DISTRUSTED
     OK = SensorHealth.OK
 
 
 def judge(
-    reading: Reading, *, busy: float, stale_after: float, inference_timeout: float
+    reading: Reading, *, busy: float, stale_after: float, inference_timeout: float, trust_warn: float
 ) -> tuple[State, str]:
     """The state of a sense whose encoder was loaded, and it in words.
 
@@ -32,6 +33,7 @@ def judge(
         busy: seconds that its inference in work has taken so far; 0 where there is none.
         stale_after: seconds without a message after which it is stale.
         inference_timeout: seconds after which an inference has stalled.
+        trust_warn: the trust below which a sense's results are not to be relied on.
     """
     causes = (
         (busy > inference_timeout, State.STALLED, f"an inference has been running for {busy:.1f} s"),
@@ -41,8 +43,15 @@ def judge(
         (reading.outcome is Outcome.REJECTED, State.REJECTED, reading.last_error),
         (bool(reading.missing), State.WAITING, reading.missing),
         (reading.outcome is Outcome.NONE, State.WAITING, "first result in work"),
+        (reading.recent.trust < trust_warn, State.DISTRUSTED, distrust(reading.recent)),
     )
     return next(((state, words) for holds, state, words in causes if holds), (State.OK, "ok"))
+
+
+def distrust(recent: Recent) -> str:
+    """Trust in numbers, and what was found."""
+    reasons = "; ".join(f"{each.monitor}: {each.detail}" for each in recent.findings)
+    return f"trust {recent.trust:.2f}: {reasons}"
 
 
 class StallWatch:

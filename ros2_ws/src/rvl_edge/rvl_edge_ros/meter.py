@@ -12,9 +12,10 @@ from enum import Enum
 
 import numpy as np
 
-from rvl_edge.types import Timing
+from rvl_edge import Finding, Timing, Trust
 
 _KEPT = 512  # results and arrivals that rates and percentiles are taken over
+_RECENT = 2.0  # seconds of results that trust is judged by: one false alarm among a camera's is outvoted
 
 
 class Outcome(Enum):
@@ -32,6 +33,17 @@ class Percentiles:
 
     p50: float = float("nan")
     p99: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Trust in the newest results: the median in [0, 1], NaN where none was measured.
+
+    `findings` are those of the least trusted of them.
+    """
+
+    trust: float = float("nan")
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class Reading:
     preprocess: Percentiles = field(default_factory=Percentiles)
     encode: Percentiles = field(default_factory=Percentiles)
     total: Percentiles = field(default_factory=Percentiles)
+    recent: Recent = field(default_factory=Recent)
 
 
 class Meter:
@@ -78,6 +91,7 @@ class Meter:
         self._arrivals: deque[float] = deque(maxlen=_KEPT)
         self._departures: deque[float] = deque(maxlen=_KEPT)
         self._times: deque[tuple[float, float, float]] = deque(maxlen=_KEPT)
+        self._trusts: deque[tuple[float, Trust]] = deque(maxlen=_KEPT)
 
     def received(self) -> None:
         """A message came."""
@@ -106,10 +120,15 @@ class Meter:
             self._counts = replace(self._counts, failed=self._counts.failed + 1)
             self._outcome, self._last_error = Outcome.FAILED, error
 
-    def published(self, timing: Timing, total: float) -> None:
+    def published(self, timing: Timing, trust: Trust | None, total: float) -> None:
         """A result went out, `total` seconds after its message came."""
         with self._lock:
-            self._departures.append(self._clock())
+            now = self._clock()
+            self._departures.append(now)
+            if trust is None:
+                self._trusts.clear()  # the monitors were switched off
+            else:
+                self._trusts.append((now, trust))
             self._times.append((timing.preprocess, timing.encode, 1e3 * total))
             self._counts = replace(self._counts, published=self._counts.published + 1)
             self._outcome = Outcome.PUBLISHED
@@ -119,6 +138,7 @@ class Meter:
         with self._lock:
             now = self._clock()
             times = np.array(self._times or [(np.nan,) * 3])
+            trusts = list(self._trusts)
             reading = Reading(
                 counts=self._counts,
                 outcome=self._outcome,
@@ -130,7 +150,20 @@ class Meter:
             )
         halves, tails = np.percentile(times, (50, 99), axis=0).tolist()
         preprocess, encode, total = (Percentiles(*pair) for pair in zip(halves, tails, strict=True))
-        return replace(reading, preprocess=preprocess, encode=encode, total=total)
+        return replace(
+            reading, preprocess=preprocess, encode=encode, total=total, recent=_recent(trusts, now)
+        )
+
+
+def _recent(trusts: list[tuple[float, Trust]], now: float) -> Recent:
+    """Trust in the results of the newest seconds, or in the newest result where it is older."""
+    newest = [trust for moment, trust in trusts if moment > now - _RECENT] or [
+        trust for _, trust in trusts[-1:]
+    ]
+    if not newest:
+        return Recent()
+    least = min(newest, key=lambda trust: trust.value)
+    return Recent(float(np.median([trust.value for trust in newest])), least.findings)
 
 
 def _rate(moments: deque[float], now: float) -> float:

@@ -41,7 +41,7 @@ class Model:
             bundle,
             modalities=present,
             threads=settings.threads or None,
-            cola=settings.use_cola,
+            cola=settings.cola or False,
             backend=settings.backend,
         )
         try:
@@ -56,6 +56,24 @@ class Model:
     def modalities(self) -> tuple[Modality, ...]:
         """The senses that work."""
         return tuple(each for each in self.perceiver.modalities if each not in self.unavailable)
+
+    def apply(self, new: Settings, old: Settings) -> None:
+        """Go over from old settings to new ones, in whole or not at all.
+
+        Raises:
+            ConfigError: the new ones cannot be used; the old ones stay in force.
+        """
+        changes_cola = new.cola != old.cola
+        if changes_cola:
+            self.perceiver.set_cola(new.cola or False)
+        if (new.labels, new.templates) == (old.labels, old.templates):
+            return
+        try:
+            self.use_labels(new)
+        except BaseException:
+            if changes_cola:
+                self.perceiver.set_cola(old.cola or False)
+            raise
 
     def use_labels(self, settings: Settings) -> None:
         """Put the labels of the settings in force, or the bundle's own where there are none.

@@ -12,7 +12,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from rvl_edge import BACKENDS, DepthUnit, Modality, ThermalUnit
+from rvl_edge import BACKENDS, ColaSettings, DepthUnit, Gate, Modality, ThermalUnit
 from rvl_edge.errors import ConfigError
 
 
@@ -28,6 +28,11 @@ def _parameter(
     """A field of `Settings`; one that is not live is fixed once the node is configured."""
     about = {"name": name, "description": description, "low": low, "high": high, "live": live}
     return field(default=default, metadata=about)
+
+
+def _max_age(sense: str, default: float) -> Any:
+    about = "seconds by which a sense's newest sample may lie behind and still count in scene/labels"
+    return _parameter(f"{sense}.max_age", default, about, low=0.01, high=3600.0)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,26 @@ class Settings:
     use_cola: bool = _parameter(
         "use_cola", False, "rank by COLA, several views a sample, instead of by plain cosines"
     )
+    cola_views: int = _parameter(
+        "cola.views", 5, "views of a sample that COLA compares, itself included", low=1, high=64
+    )
+    cola_budget_ms: float = _parameter(
+        "cola.budget_ms",
+        0.0,
+        "milliseconds to encode and refine a sample in, which views and labels shrink to meet; 0: no limit",
+        low=0.0,
+        high=1e6,
+    )
+    cola_gate: bool = _parameter(
+        "cola.gate", False, "more than one view only where the first one is unsure or distrusted"
+    )
+    trust_warn: float = _parameter(
+        "trust.warn",
+        0.5,
+        "trust below which /diagnostics warns of a sense, with the reasons; 0: never",
+        low=0.0,
+        high=1.0,
+    )
     stale_after: float = _parameter(
         "stale_after", 2.0, "seconds without a message until a sense is stale", low=0.1, high=3600.0
     )
@@ -72,6 +97,11 @@ class Settings:
     image_max_rate: float = _parameter(
         "image.max_rate", 0.0, "most pictures a second to perceive; 0: as many as can be", low=0.0, high=1e3
     )
+    image_max_age: float = _max_age("image", 1.0)
+    thermal_max_age: float = _max_age("thermal", 1.0)
+    depth_max_age: float = _max_age("depth", 1.0)
+    video_max_age: float = _max_age("video", 3.0)
+    audio_max_age: float = _max_age("audio", 3.0)
     thermal_max_rate: float = _parameter(
         "thermal.max_rate", 0.0, "most thermal pictures a second; 0: as many as can be", low=0.0, high=1e3
     )
@@ -94,6 +124,22 @@ class Settings:
     audio_max_gap: float = _parameter(
         "audio.max_gap", 0.1, "seconds missing between two chunks that end a clip", low=0.001, high=10.0
     )
+
+    @property
+    def cola(self) -> ColaSettings | None:
+        """How to rank by COLA; None where it is off.
+
+        Raises:
+            ConfigError: numbers that it cannot work with.
+        """
+        gate = Gate() if self.cola_gate else None
+        settings = ColaSettings(views=self.cola_views, budget_ms=self.cola_budget_ms or None, gate=gate)
+        return settings if self.use_cola else None
+
+    @property
+    def max_age(self) -> dict[Modality, float]:
+        """How old each sense's newest sample may be to count in a scene."""
+        return {each: getattr(self, f"{each}_max_age") for each in Modality}
 
 
 _FIELDS: dict[str, Field[Any]] = {each.metadata["name"]: each for each in fields(Settings)}
@@ -146,6 +192,7 @@ def check(settings: Settings) -> None:
     _one_of("backend", (settings.backend,), list(BACKENDS))
     _one_of("thermal.unit", (settings.thermal_unit,), ["", *(each.value for each in ThermalUnit)])
     _one_of("depth.unit", (settings.depth_unit,), ["", *(each.value for each in DepthUnit)])
+    _ = settings.cola
     if settings.templates and not settings.labels:
         raise ConfigError("templates without labels", fix="set labels too, in the same request")
     for name, hop, window in (
@@ -154,6 +201,12 @@ def check(settings: Settings) -> None:
     ):
         if hop > window:
             raise ConfigError(f"{name} would skip part of the stream", got=hop, expected=f"{window} at most")
+    if settings.audio_max_age < settings.audio_hop:
+        raise ConfigError(
+            "audio.max_age would leave sound out of the scene between two clips",
+            got=settings.audio_max_age,
+            expected=f"audio.hop, {settings.audio_hop}, at least",
+        )
 
 
 def _one_of(name: str, values: Iterable[str], choices: list[str]) -> None:

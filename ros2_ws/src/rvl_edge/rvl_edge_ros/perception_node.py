@@ -28,6 +28,8 @@ from rvl_edge_ros.publishing import Outputs
 from rvl_edge_ros.reports import diagnostic_status, node_status, sense_reports
 from rvl_edge_ros.running import HUNG, Hung, run
 from rvl_edge_ros.samples import Sample
+from rvl_edge_ros.scene_reports import scene_status
+from rvl_edge_ros.scenes import SceneReading
 from rvl_edge_ros.subscribing import Inputs
 
 SUCCESS, FAILURE, ERROR = (
@@ -142,6 +144,7 @@ class PerceptionNode(LifecycleNode):
             self._model,
             self._settings,
             publish=self._publish,
+            publish_scene=self._publish_scene,
             warn=self.get_logger().error,
             now=lambda: self.get_clock().now().nanoseconds,
         )
@@ -166,6 +169,10 @@ class PerceptionNode(LifecycleNode):
         if self._outputs is not None and self.context.ok():
             self._outputs.publish(seen, sample)
 
+    def _publish_scene(self, reading: SceneReading) -> None:
+        if self._outputs is not None and self.context.ok():
+            self._outputs.publish_scene(reading)
+
     def _on_set_parameters(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         try:
             new = params.changed(self._settings, parameters, configured=self._model is not None)
@@ -177,12 +184,8 @@ class PerceptionNode(LifecycleNode):
 
     def _apply(self, new: params.Settings) -> None:
         """Put settings in force that were found to make sense; what may still fail comes first."""
-        old = self._settings
         if self._model is not None:
-            if (new.labels, new.templates) != (old.labels, old.templates):
-                self._model.use_labels(new)
-            if new.use_cola != old.use_cola:
-                self._model.perceiver.set_cola(new.use_cola)
+            self._model.apply(new, self._settings)
         if self._pipeline is not None:
             self._pipeline.apply(new)
 
@@ -226,6 +229,8 @@ class PerceptionNode(LifecycleNode):
                 self._outputs.publish_health(report)
                 if report.state is State.STALLED:
                     stalled = f"{report.modality}: {report.detail}"
+            senses, scene = self._model.modalities, self._pipeline.scenes.read()
+            message.status.append(scene_status(scene, senses, name, model_id))
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         stalled_for, limit = self._watch.read(stalled=bool(stalled)), self._settings.stalled_exit

@@ -10,6 +10,7 @@ from rvl_edge import InputError, Modality, Perception
 from rvl_edge_ros.model import Model
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.samples import Sample, Sense
+from rvl_edge_ros.scenes import SceneReading, Scenes
 from rvl_edge_ros.senses import make_sense
 from rvl_edge_ros.worker import Worker
 
@@ -19,8 +20,9 @@ class Pipeline:
 
     Args:
         model: what to perceive with; not closed here.
-        settings: of the intake.
+        settings: of the intake and of the scene.
         publish: takes each result, on the inference thread.
+        publish_scene: takes what the senses say together after each result, on a thread of its own.
         warn: takes each failure that is not the sample's fault, once for every kind in a row.
         now: nanoseconds on the node's clock.
     """
@@ -31,6 +33,7 @@ class Pipeline:
         settings: Settings,
         *,
         publish: Callable[[Perception, Sample], None],
+        publish_scene: Callable[[SceneReading], None],
         warn: Callable[[str], object],
         now: Callable[[], int],
     ) -> None:
@@ -44,10 +47,12 @@ class Pipeline:
         self.senses: dict[Modality, Sense] = {
             each: make_sense(each, self._worker.put, now, settings) for each in model.modalities
         }
+        self.scenes = Scenes(model.perceiver.bundle, settings, publish=publish_scene, warn=warn)
         self._worker.start()
 
     def apply(self, settings: Settings) -> None:
         """Use other settings from the next message on."""
+        self.scenes.apply(settings)
         for sense in self.senses.values():
             sense.apply(settings)
 
@@ -58,7 +63,8 @@ class Pipeline:
 
     def stop(self, timeout: float) -> bool:
         """Finish the sample in work; False if it takes longer than `timeout` seconds, as `Worker.stop`."""
-        return self._worker.stop(timeout)
+        stopped = self._worker.stop(timeout)
+        return self.scenes.stop(timeout) and stopped
 
     def _perceive(self, modality: Modality, sample: Sample) -> None:
         meter = self.senses[modality].meter
@@ -74,4 +80,5 @@ class Pipeline:
                 self._warn(text)
             self._warned = text
         else:
-            meter.published(seen.timing, perf_counter() - sample.arrived)
+            meter.published(seen.timing, seen.trust, perf_counter() - sample.arrived)
+            self.scenes.put(seen, sample)

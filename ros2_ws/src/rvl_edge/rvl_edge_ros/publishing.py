@@ -8,12 +8,14 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rvl_edge_msgs.msg import Embedding, Labels, SensorHealth
+from rvl_edge_msgs.msg import Embedding, Labels, SceneLabels, SensorHealth
 
 from rvl_edge import Modality, Perception
 from rvl_edge_ros import results
 from rvl_edge_ros.reports import Report, health_message
 from rvl_edge_ros.samples import Sample
+from rvl_edge_ros.scene_reports import scene_message
+from rvl_edge_ros.scenes import SceneReading
 
 RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -21,17 +23,20 @@ RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 class Outputs:
     """`<sense>/embedding`, `<sense>/labels`, `<sense>/health`; with vision_msgs `<sense>/classification`.
 
-    They are lifecycle publishers: silent unless the node is active.
+    And `scene/labels`, for all senses together. All are lifecycle publishers: silent unless the node is
+    active.
     """
 
     def __init__(self, node: LifecycleNode, model_id: str, modalities: Iterable[Modality]) -> None:
         self._node = node
         self._model_id = model_id
+        self._modalities = tuple(modalities)
         self._publishers: dict[tuple[Modality, str], Any] = {}
+        self._scene: Any = node.create_lifecycle_publisher(SceneLabels, "scene/labels", RESULTS)
         types = {"embedding": Embedding, "labels": Labels, "health": SensorHealth}
         if results.Classification is not None:
             types["classification"] = results.Classification
-        for modality in modalities:
+        for modality in self._modalities:
             for name, kind in types.items():
                 publisher = node.create_lifecycle_publisher(kind, f"{modality}/{name}", RESULTS)
                 self._publishers[modality, name] = publisher
@@ -44,6 +49,10 @@ class Outputs:
         if results.Classification is not None:
             self._publishers[of, "classification"].publish(results.classification_message(seen, sample))
 
+    def publish_scene(self, reading: SceneReading) -> None:
+        """Send out what the senses say together; from any thread."""
+        self._scene.publish(scene_message(reading, self._modalities, self._model_id))
+
     def publish_health(self, report: Report) -> None:
         """Send the state of one sense out."""
         stamp = self._node.get_clock().now().to_msg()
@@ -51,6 +60,6 @@ class Outputs:
 
     def destroy(self) -> None:
         """Take the topics back."""
-        for publisher in self._publishers.values():
+        for publisher in (*self._publishers.values(), self._scene):
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()

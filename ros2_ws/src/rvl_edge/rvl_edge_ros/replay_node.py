@@ -37,10 +37,10 @@ class ReplayNode(Node):
         super().__init__(name, **options)
         loop = self._declared("loop", True, "begin files anew at their end")
         rate = self._rate("image.rate", 15.0)
-        if source := self._source("image", "demo, a picture, a video, a folder of those, or device:N"):
+        if source := self._source("image", "demo, spoof, a picture, a video, a folder of those, or device:N"):
             self._play_pictures("image", sources.pictures(source, rate, loop=loop), rate)
         rate = self._rate("thermal.rate", 9.0)
-        if source := self._source("thermal", "demo, a picture, an .npy stack, or a folder of those"):
+        if source := self._source("thermal", "demo, spoof, a picture, an .npy stack, or a folder of those"):
             self._play_pictures("thermal", sources.thermal(source, rate, loop=loop), rate)
         rate = self._rate("depth.rate", 15.0)
         if source := self._source("depth", "a 16-bit picture, an .npy stack, or a folder of those"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time
@@ -15,11 +16,13 @@ from rvl_edge_ros.meter import Percentiles, Reading
 from rvl_edge_ros.model import Model
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.pipeline import Pipeline
+from rvl_edge_ros.results import finding_messages
 
 _LEVELS = {
     State.OK: DiagnosticStatus.OK,
     State.WAITING: DiagnosticStatus.WARN,
     State.STALE: DiagnosticStatus.STALE,
+    State.DISTRUSTED: DiagnosticStatus.WARN,
 }
 
 
@@ -48,6 +51,7 @@ def sense_reports(model: Model, pipeline: Pipeline, settings: Settings) -> list[
             busy=pipeline.busy(each),
             stale_after=settings.stale_after,
             inference_timeout=settings.inference_timeout,
+            trust_warn=settings.trust_warn,
         )
         version, untrained = model.labels_state(each)
         reports.append(Report(each, state, detail, reading, version, untrained))
@@ -75,6 +79,8 @@ def health_message(report: Report, stamp: Time) -> SensorHealth:
         encode_p99_ms=reading.encode.p99,
         total_p50_ms=reading.total.p50,
         total_p99_ms=reading.total.p99,
+        trust=reading.recent.trust,
+        findings=finding_messages(reading.recent.findings),
         labels_version=report.labels_version,
         untrained_labels=list(report.untrained),
     )
@@ -100,6 +106,8 @@ def diagnostic_status(report: Report, node_name: str, model_id: str) -> Diagnost
         "preprocess p50/p99 (ms)": _pair(reading.preprocess),
         "encode p50/p99 (ms)": _pair(reading.encode),
         "total p50/p99 (ms)": _pair(reading.total),
+        "trust": _trust(reading.recent.trust),
+        "findings": "; ".join(f"{each.monitor}: {each.detail}" for each in reading.recent.findings) or "none",
         "last error": reading.last_error or "none",
         "labels version": report.labels_version,
         "untrained labels": ", ".join(report.untrained) or "none",
@@ -128,4 +136,8 @@ def node_status(node_name: str, state: str, model_id: str, reason: str) -> Diagn
 
 
 def _pair(times: Percentiles) -> str:
-    return f"{times.p50:.1f} / {times.p99:.1f}" if times.p50 == times.p50 else "n/a"
+    return f"{times.p50:.1f} / {times.p99:.1f}" if math.isfinite(times.p50) else "n/a"
+
+
+def _trust(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "n/a"

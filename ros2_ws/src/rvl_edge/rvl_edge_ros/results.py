@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Iterable
 from typing import Any
 
 from builtin_interfaces.msg import Time
 from rvl_edge_msgs.msg import Embedding, Labels
+from rvl_edge_msgs.msg import Finding as FindingMessage
 
-from rvl_edge import Perception
+from rvl_edge import Finding, Perception
 from rvl_edge_ros.samples import Sample
 from rvl_edge_ros.windows import NANOSECONDS
 
@@ -18,7 +20,14 @@ try:
 except ImportError:  # an optional package of a full ROS 2
     Classification = None
 
-__all__ = ["Classification", "classification_message", "embedding_message", "labels_message", "time_message"]
+__all__ = [
+    "Classification",
+    "classification_message",
+    "embedding_message",
+    "finding_messages",
+    "labels_message",
+    "time_message",
+]
 
 
 def time_message(nanoseconds: int) -> Time:
@@ -42,6 +51,7 @@ def embedding_message(seen: Perception, sample: Sample, model_id: str) -> Embedd
 
 def labels_message(seen: Perception, sample: Sample, model_id: str) -> Labels:
     """The ranked labels of a sample, under the sample's header."""
+    spent = seen.refinement
     return Labels(
         header=sample.header,
         modality=seen.modality.value,
@@ -51,11 +61,23 @@ def labels_message(seen: Perception, sample: Sample, model_id: str) -> Labels:
         labels_version=seen.labels_version,
         names=[label.name for label in seen.labels],
         probabilities=[label.probability for label in seen.labels],
+        decision=seen.decision,
+        plausible=list(seen.plausible),
+        trust=float("nan") if seen.trust is None else seen.trust.value,
+        findings=[] if seen.trust is None else finding_messages(seen.trust.findings),
         preprocess_ms=seen.timing.preprocess,
         encode_ms=seen.timing.encode,
         refine_ms=seen.timing.refine,
         classify_ms=seen.timing.classify,
+        refine_views=0 if spent is None else spent.views,
+        refine_labels=0 if spent is None else spent.classes,
+        refine_reason="" if spent is None else spent.why.value,
     )
+
+
+def finding_messages(findings: Iterable[Finding]) -> list[FindingMessage]:
+    """Reasons to trust less, in their order."""
+    return [FindingMessage(monitor=each.monitor, trust=each.trust, detail=each.detail) for each in findings]
 
 
 def classification_message(seen: Perception, sample: Sample) -> Any:

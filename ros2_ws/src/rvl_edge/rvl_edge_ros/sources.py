@@ -16,10 +16,11 @@ import numpy.typing as npt
 from rvl_edge import Modality
 from rvl_edge.errors import ConfigError, InputError
 from rvl_edge.media import ImageSample, VideoSample, raw_frames, read_sample, read_sound, video_frames
-from rvl_edge_ros import demo_material
+from rvl_edge_ros import demo_material, spoof
 from rvl_edge_ros.demo_material import Shot
 
 DEMO = "demo"
+SPOOF = "spoof"
 _DEVICE = "device:"
 
 
@@ -27,14 +28,18 @@ def pictures(source: str, rate: float, *, loop: bool) -> Iterator[Shot]:
     """Colour pictures (H, W, 3) or (H, W) uint8.
 
     Args:
-        source: `demo`; a picture or video file; a folder of such; or `device:N` for the N-th camera.
+        source: `demo`; a picture or video file; a folder of such; `device:N` for the N-th camera; `spoof` for
+            a camera that is tampered with, `spoof:FOLDER` to deceive another bundle than the embedded one.
         rate: Hz, for the demo.
         loop: begin files anew at their end.
 
     Raises:
         InputError: a file that cannot be read.
-        ConfigError: nothing there.
+        ConfigError: nothing there; or a bundle that cannot be deceived.
     """
+    kind, _, detail = source.partition(":")
+    if kind == SPOOF:
+        return spoof.tampered(rate, detail)
     if source == DEMO:
         return demo_material.photographs(rate)
     if source.startswith(_DEVICE):
@@ -44,7 +49,12 @@ def pictures(source: str, rate: float, *, loop: bool) -> Iterator[Shot]:
 
 
 def thermal(source: str, rate: float, *, loop: bool) -> Iterator[Shot]:
-    """Thermal pictures of any type; `source` is `demo`, a picture, an .npy stack, or a folder of such."""
+    """Thermal pictures of any type; `source` is `demo`, a picture, an .npy stack, or a folder of such.
+
+    `spoof` is what goes with the pictures of that name, honestly.
+    """
+    if source == SPOOF:
+        return demo_material.heat(rate, ("car",))
     return demo_material.heat(rate) if source == DEMO else _raw(source, loop)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One inference thread for all senses, with a mailbox a sense that holds its newest sample only."""
+"""A thread for all senses, with a mailbox a sense that holds its newest item only."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ class Worker(Generic[Key, Item]):
         keys: every key that items may come under.
         work: what to do; runs on the worker's thread, one call at a time. It must not raise.
         dropped: called with the key of every item given up.
+        name: of the thread.
     """
 
     def __init__(
-        self, keys: Iterable[Key], work: Callable[[Key, Item], None], dropped: Callable[[Key], None]
+        self,
+        keys: Iterable[Key],
+        work: Callable[[Key, Item], None],
+        dropped: Callable[[Key], None],
+        name: str = "inference",
     ) -> None:
         self._work = work
         self._dropped = dropped
@@ -34,7 +39,7 @@ class Worker(Generic[Key, Item]):
         self._changed = threading.Condition()
         self._stopping = False
         self._busy: tuple[Key, float] | None = None
-        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to work; once."""
