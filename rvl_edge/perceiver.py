@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from rvl_edge._encoder import SenseEncoder, load_graph
 from rvl_edge._judging import Judge
 from rvl_edge._refiner import Refiner
+from rvl_edge._trusting import Truster
 from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.backends.opening import check_backend
 from rvl_edge.bundle import Bundle
@@ -51,10 +53,14 @@ class Perceiver:
         modalities: the senses to use; None is all that the bundle has.
         threads: threads an inference uses; None lets the runtime choose.
         cola: as `set_cola`.
+        monitors: whether to judge how far each perception can be trusted.
+        sentinel: whether to run the encoders as they were before they were hardened, too, and to distrust
+            what they disagree about; costs an encoder's time more.
         backend: the runtime; see `open_session`.
 
     Raises:
-        ConfigError: a sense that the bundle does not have, COLA cannot be used with it, or no such backend.
+        ConfigError: a sense that the bundle does not have, COLA cannot be used with it, no such backend, or
+            the bundle has no sentinels.
         MissingDependency: the backend's package is not installed.
         BackendError: the text tower cannot be loaded or run.
         BundleError: the calibration of a sense in use is stale.
@@ -67,6 +73,8 @@ class Perceiver:
         modalities: Iterable[Modality | str] | None = None,
         threads: int | None = None,
         cola: bool | ColaSettings = False,
+        monitors: bool = True,
+        sentinel: bool = False,
         backend: str = DEFAULT_BACKEND,
     ) -> None:
         if threads is not None and threads < 1:
@@ -91,6 +99,9 @@ class Perceiver:
             load_graph(bundle, text, threads, backend),
         )
         self._bank = LabelBank({each: Vocabulary.of(manifest, each) for each in wanted}, self._text)
+        self._open_truster = partial(Truster, bundle, self._bank.current, threads=threads, backend=backend)
+        self._truster: Truster | None = None
+        self.set_monitors(monitors, sentinel=sentinel)
         self._refiner: Refiner | None = None
         self.set_cola(cola)
 
@@ -102,6 +113,8 @@ class Perceiver:
         modalities: Iterable[Modality | str] | None = None,
         threads: int | None = None,
         cola: bool | ColaSettings = False,
+        monitors: bool = True,
+        sentinel: bool = False,
         backend: str = DEFAULT_BACKEND,
         trusted: Sequence[str | Path] | None = None,
     ) -> Perceiver:
@@ -114,7 +127,15 @@ class Perceiver:
             ConfigError, MissingDependency, BackendError: as the constructor.
         """
         bundle = Bundle.open(path, trusted=trusted)
-        return cls(bundle, modalities=modalities, threads=threads, cola=cola, backend=backend)
+        return cls(
+            bundle,
+            modalities=modalities,
+            threads=threads,
+            cola=cola,
+            monitors=monitors,
+            sentinel=sentinel,
+            backend=backend,
+        )
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -124,22 +145,24 @@ class Perceiver:
     def image(self, rgb: npt.NDArray[np.uint8]) -> Perception:
         """Perceive a colour picture; see `preprocess_image` for what is accepted."""
         spec = self._spec(Modality.IMAGE, ImageSpec)
-        return self._perceive(Modality.IMAGE, lambda: preprocess_image(rgb, spec))
+        return self._perceive(Modality.IMAGE, rgb, lambda: preprocess_image(rgb, spec))
 
     def thermal(self, counts: npt.NDArray[Any], *, unit: ThermalUnit | str | None = None) -> Perception:
         """Perceive a thermal picture; see `preprocess_thermal` for what is accepted."""
         spec = self._spec(Modality.THERMAL, ThermalSpec)
-        return self._perceive(Modality.THERMAL, lambda: preprocess_thermal(counts, spec, unit=unit))
+        return self._perceive(Modality.THERMAL, counts, lambda: preprocess_thermal(counts, spec, unit=unit))
 
     def depth(self, depth: npt.NDArray[Any], *, unit: DepthUnit | str | None = None) -> Perception:
         """Perceive a depth picture; see `preprocess_depth` for what is accepted."""
         spec = self._spec(Modality.DEPTH, DepthSpec)
-        return self._perceive(Modality.DEPTH, lambda: preprocess_depth(depth, spec, unit=unit))
+        return self._perceive(Modality.DEPTH, depth, lambda: preprocess_depth(depth, spec, unit=unit))
 
     def audio(self, pcm: npt.NDArray[Any], *, sample_rate: float) -> Perception:
         """Perceive a sound; see `preprocess_audio` for what is accepted."""
         spec = self._spec(Modality.AUDIO, AudioSpec)
-        return self._perceive(Modality.AUDIO, lambda: preprocess_audio(pcm, spec, sample_rate=sample_rate))
+        return self._perceive(
+            Modality.AUDIO, pcm, lambda: preprocess_audio(pcm, spec, sample_rate=sample_rate)
+        )
 
     def video(
         self,
@@ -148,7 +171,7 @@ class Perceiver:
     ) -> Perception:
         """Perceive a clip; see `preprocess_video` for what is accepted."""
         spec = self._spec(Modality.VIDEO, VideoSpec)
-        return self._perceive(Modality.VIDEO, lambda: preprocess_video(frames, spec, stamps=stamps))
+        return self._perceive(Modality.VIDEO, frames, lambda: preprocess_video(frames, spec, stamps=stamps))
 
     def encode_batch(self, modality: Modality | str, inputs: FloatArray) -> FloatArray:
         """Encode samples that are preprocessed already.
@@ -231,6 +254,24 @@ class Perceiver:
         self._prepare(refiner)
         self._refiner = refiner
 
+    def set_monitors(self, monitors: bool = True, *, sentinel: bool = False) -> None:
+        """Judge how far perceptions can be trusted from the next one on, or no longer.
+
+        What monitors remember, such as the last frame, begins anew.
+
+        Args:
+            monitors: whether to judge.
+            sentinel: whether to run the plain encoders too; see the constructor.
+
+        Raises:
+            ConfigError: the bundle has no sentinels, or there are to be no monitors that listen to them.
+            BundleError: the calibration of a sense is stale.
+        """
+        if sentinel and not monitors:
+            raise ConfigError("a sentinel is asked for without monitors", fix="switch the monitors on")
+        # The old ones are not closed: a perception in progress may still ask them, and goes on to the end.
+        self._truster = self._open_truster(sentinel=sentinel) if monitors else None
+
     def labels(self, modality: Modality | str) -> tuple[str, ...]:
         """The label set in force for a sense."""
         return self.anchors(modality).labels
@@ -279,11 +320,15 @@ class Perceiver:
         """
         for each in self.modalities if modality is None else (modality,):
             self._encoder(each).warm_up()
+            if self._truster is not None:
+                self._truster.warm_up(_modality(each))
 
     def close(self) -> None:
         """Free all graphs; waits for inferences in progress. Closing twice is fine."""
         for encoder in self._encoders.values():
             encoder.close()
+        if self._truster is not None:
+            self._truster.close()
         self._text.close()
 
     def __enter__(self) -> Perceiver:
@@ -294,20 +339,37 @@ class Perceiver:
     ) -> None:
         self.close()
 
-    def _perceive(self, modality: Modality, preprocess: Callable[[], FloatArray]) -> Perception:
-        encoder, refiner = self._encoders[modality], self._refiner
+    def _perceive(
+        self,
+        modality: Modality,
+        sample: npt.NDArray[Any] | Sequence[npt.NDArray[Any]],
+        preprocess: Callable[[], FloatArray],
+    ) -> Perception:
+        encoder, refiner, truster = self._encoders[modality], self._refiner, self._truster
         begin = perf_counter()
         inputs = preprocess()
         preprocessed = perf_counter()
         anchors = self._bank.current[modality]
+        look = None if truster is None else truster.look(modality, sample, inputs)
         if refiner is None:
             embedding, scores, refinement, refine_ms = encoder.encode(inputs[None])[0], None, None, 0.0
             encode_ms = 1e3 * (perf_counter() - preprocessed)
+            trust = None if look is None else look.trust(embedding)
         else:
             plain = _sharpness(encoder, self._judge.entry(modality, anchors, None))
-            refined = refiner.refine(modality, anchors, inputs, encode=encoder.encode, sharpness=plain)
+            refined = refiner.refine(
+                modality,
+                anchors,
+                inputs,
+                encode=encoder.encode,
+                sharpness=plain,
+                trust=None if look is None else lambda first: look.trust(first).value,
+            )
             embedding, scores, refinement = refined.embeddings[0], refined.scores, refined.refinement
-            encode_ms, refine_ms = refined.encode_ms, refined.refine_ms
+            encode_ms = refined.encode_ms
+            refine_ms = refined.refine_ms - (0.0 if look is None else look.milliseconds)
+            trust = None if look is None else look.with_views(refined.embeddings)
+        judge_ms = 0.0 if look is None else look.milliseconds
         scored = perf_counter()
         fitted = self._judge.entry(modality, anchors, None if scores is None else refiner)
         scale = _sharpness(encoder, fitted)
@@ -318,6 +380,7 @@ class Perceiver:
             encode=encode_ms,
             refine=refine_ms,
             classify=1e3 * (perf_counter() - scored),
+            judge=judge_ms,
         )
         return Perception(
             modality,
@@ -327,6 +390,7 @@ class Perceiver:
             timing,
             decision=verdict.decision,
             plausible=verdict.plausible,
+            trust=trust,
             refinement=refinement,
         )
 

@@ -41,11 +41,12 @@ class Timing:
     encode: float
     refine: float
     classify: float
+    judge: float = 0.0  # monitors, with a sentinel's run
 
     @property
     def total(self) -> float:
         """Sum of the steps, in milliseconds."""
-        return self.preprocess + self.encode + self.refine + self.classify
+        return self.preprocess + self.encode + self.refine + self.classify + self.judge
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ class Perception:
             fitted for these labels.
         plausible: labels that the truth is among as often as the bundle's calibration promises (a conformal
             set), by falling probability; empty where the labels in force were not calibrated.
-        trust: what the monitors say; None where the bundle has none for this sense.
+        trust: what the monitors say; None while they are off. Where the bundle was not calibrated, those
+            that need no fit are all there are.
         refinement: what COLA spent on the sample; None while it is off.
     """
 

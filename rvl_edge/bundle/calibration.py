@@ -76,6 +76,10 @@ class MonitorEntry(_Entry):
     name: Annotated[str, Field(min_length=1, description="as findings name it")]
     samples: Count
     false_alarm_rate: Annotated[float, Field(gt=0, lt=1, description="on clean samples, at the threshold")]
+    family_rate: Annotated[
+        float | None, Field(gt=0, lt=1, description="of the sense's monitors together, at their thresholds")
+    ] = None
+    usual: Annotated[float | None, Field(description="median score of clean samples")] = None
     threshold: Annotated[float, Field(description="score above which it warns")]
     curve: Annotated[
         tuple[tuple[float, Share], ...],

@@ -46,7 +46,7 @@ def preprocess_audio(pcm: npt.NDArray[Any], spec: AudioSpec, *, sample_rate: flo
     """
     if not RATES_HZ[0] <= sample_rate <= RATES_HZ[1]:
         raise BadEncoding("sample rate out of range", got=f"{sample_rate} Hz", expected=f"{RATES_HZ} Hz")
-    mono = resample_sound(_first_channel(pcm), sample_rate, spec.sample_rate)
+    mono = resample_sound(first_channel(pcm), sample_rate, spec.sample_rate)
     length, shift = frame_samples(spec)
     frames = 1 + (len(mono) - length) // shift
     if frames < 1:
@@ -82,7 +82,8 @@ def window_starts(frames: int, length: int) -> tuple[int, ...]:
     return tuple(int(third[0]) if third.size else 0 for third in thirds)
 
 
-def _first_channel(pcm: npt.NDArray[Any]) -> FloatArray:
+def first_channel(pcm: npt.NDArray[Any]) -> FloatArray:
+    """The channel that is used, (N,) float32 with full scale 1; raises what `preprocess_audio` does."""
     kind = pcm.dtype.name if isinstance(pcm, np.ndarray) else type(pcm).__name__
     if kind not in ("float32", "float64", *_ZERO_AND_FULL_SCALE):
         raise BadDtype(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a perception can be believed: monitors, calibrated confidence, and what several senses say together."""
+"""How far a perception can be believed: monitors, calibrated confidence, fusion of several senses."""
 
 from __future__ import annotations
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The monitors of every sense of a Perceiver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy.typing as npt
+
+from rvl_edge._encoder import GraphEncoder
+from rvl_edge.bundle import Bundle
+from rvl_edge.errors import ConfigError
+from rvl_edge.preprocess.spec import PreprocessSpec
+from rvl_edge.text import Anchors
+from rvl_edge.trust.monitor import Observation
+from rvl_edge.trust.panel import Panel, Reference
+from rvl_edge.types import FloatArray, Modality, Trust
+
+
+class Truster:
+    """Judges perceptions. Rules, such as that a frame came again, need no calibration; all else does.
+
+    Calls may come from any thread.
+
+    Args:
+        bundle: with its calibration, if it has one.
+        opening: the label sets that the bundle opens with, by sense in use.
+        sentinel: whether to run the encoders as they were before they were hardened, too.
+        threads, backend: as `open_session`, of the sentinels.
+
+    Raises:
+        BundleError: the calibration of a sense is stale.
+        ConfigError: it is not whole; or sentinels are asked for and the bundle has none.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        opening: Mapping[Modality, Anchors],
+        *,
+        sentinel: bool,
+        threads: int | None,
+        backend: str,
+    ) -> None:
+        manifest = bundle.manifest
+        senses = {modality: manifest.senses[modality] for modality in opening}
+        plain = {modality: each.sentinel for modality, each in senses.items() if each.sentinel is not None}
+        if sentinel and not plain:
+            raise ConfigError(
+                f"bundle {manifest.name} has no sentinel",
+                fix="name the plain checkpoints as `sentinel` in its recipe and export it again",
+            )
+        self._specs = {modality: each.preprocess for modality, each in senses.items()}
+        self._sentinels = {
+            modality: GraphEncoder(bundle, entry, senses[modality].input_shape, threads, backend)
+            for modality, entry in plain.items()
+            if sentinel
+        }
+        file = bundle.calibration
+        self._panels = {}
+        for modality, anchors in opening.items():
+            reference = Reference(anchors.prompts, anchors.matrix, senses[modality].logit_scale)
+            fitted = None if file is None else file.of(manifest, modality)
+            self._panels[modality] = Panel.of(modality, reference, () if fitted is None else fitted.monitors)
+
+    def look(
+        self, modality: Modality, sample: npt.NDArray[Any] | Sequence[npt.NDArray[Any]], inputs: FloatArray
+    ) -> Look:
+        """Begin to judge one sample.
+
+        Args:
+            modality: its sense.
+            sample: as the sensor sent it; preprocessing accepted it.
+            inputs: what the encoder is fed.
+        """
+        return Look(
+            self._panels[modality], self._specs[modality], self._sentinels.get(modality), sample, inputs
+        )
+
+    def warm_up(self, modality: Modality) -> None:
+        """Load and run the sense's sentinel once."""
+        if modality in self._sentinels:
+            self._sentinels[modality].warm_up()
+
+    def close(self) -> None:
+        """Free the sentinels."""
+        for encoder in self._sentinels.values():
+            encoder.close()
+
+
+class Look:
+    """One sample's judgement: first by its own embedding, then by its views if any are made.
+
+    Attributes:
+        milliseconds: spent on it so far, a sentinel's run among them.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        spec: PreprocessSpec,
+        sentinel: GraphEncoder | None,
+        sample: npt.NDArray[Any] | Sequence[npt.NDArray[Any]],
+        inputs: FloatArray,
+    ) -> None:
+        self._panel = panel
+        self._spec = spec
+        self._sentinel = sentinel
+        self._sample = sample
+        self._inputs = inputs
+        self._judged: Trust | None = None
+        self.milliseconds = 0.0
+
+    def trust(self, embedding: FloatArray) -> Trust:
+        """What the monitors say of the sample and its embedding (D,); asked again, they say the same."""
+        if self._judged is None:
+            begin = perf_counter()
+            plain = None if self._sentinel is None else self._sentinel.encode(self._inputs[None])[0]
+            seen = Observation(self._sample, self._inputs, self._spec, embedding, sentinel=plain)
+            self._judged = self._panel.judge(seen)
+            self.milliseconds += 1e3 * (perf_counter() - begin)
+        return self._judged
+
+    def with_views(self, embeddings: FloatArray) -> Trust:
+        """The same, and what the monitors say of the views' embeddings (N, D), the sample's own first."""
+        before = self.trust(embeddings[0])
+        begin = perf_counter()
+        seen = Observation(self._sample, self._inputs, self._spec, embeddings[0], views=embeddings)
+        trust = self._panel.judge_views(seen, before)
+        self.milliseconds += 1e3 * (perf_counter() - begin)
+        return trust
