@@ -13,9 +13,10 @@ import numpy.typing as npt
 from rvl_edge.errors import BackendError, GpuLost, GpuOutOfMemory
 
 # cudaError_t and CUresult agree on these (CUDA Runtime API, "Error handling").
-_OUT_OF_MEMORY: Final = 2
+OUT_OF_MEMORY: Final = 2
+ILLEGAL_ADDRESS: Final = 700
 # After these every later call of the process fails: the context is gone.
-_LOST: Final = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
+_LOST: Final = frozenset({214, 220, ILLEGAL_ADDRESS, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
 _NO_DEVICE: Final = frozenset({34, 35, 100})  # stub library, driver too old or absent, no GPU
 
 
@@ -111,7 +112,7 @@ def cuda_failure(call: str, code: int, name: str) -> BackendError:
         name: what CUDA calls it.
     """
     got = f"{name} ({code})"
-    if code == _OUT_OF_MEMORY:
+    if code == OUT_OF_MEMORY:
         return GpuOutOfMemory(
             f"{call}: the GPU has not enough memory",
             got=got,
