@@ -128,7 +128,7 @@ class Refiner:
 
     def _views(self, modality: Modality, inputs: FloatArray, effort: Effort) -> FloatArray:
         """(N, *inputs.shape); the same input gives the same views, whatever N is."""
-        return make_views(inputs, modality, effort.views, frame_seed(inputs))
+        return make_views(inputs, modality, effort.views, frame_seed(inputs), self.settings.keep)
 
     def _of(self, modality: Modality, anchors: Anchors) -> _Prepared:
         prepared = self._prepared.get(modality)

@@ -7,15 +7,17 @@ from rvl_edge.refine.budget import Budget, Effort
 from rvl_edge.refine.cola import Cola, ColaSettings, TransportNotConverged
 from rvl_edge.refine.gate import Gate
 from rvl_edge.refine.prompt_set import PromptSet
-from rvl_edge.refine.subspace import TextSubspace, text_subspace
+from rvl_edge.refine.subspace import TextSubspace, text_subspace, whole_space
 from rvl_edge.refine.transport import Sinkhorn, Transport
-from rvl_edge.refine.views import frame_seed, make_views
+from rvl_edge.refine.views import Crop, Excerpt, frame_seed, make_views, plan_views
 
 __all__ = [
     "Budget",
     "Cola",
     "ColaSettings",
+    "Crop",
     "Effort",
+    "Excerpt",
     "Gate",
     "PromptSet",
     "Sinkhorn",
@@ -24,5 +26,7 @@ __all__ = [
     "TransportNotConverged",
     "frame_seed",
     "make_views",
+    "plan_views",
     "text_subspace",
+    "whole_space",
 ]

@@ -63,3 +63,8 @@ def text_subspace(texts: FloatArray, rank: int) -> TextSubspace:
     text_rank = int(np.count_nonzero(singular > floor))
     kept = directions[: min(rank, text_rank)].T
     return TextSubspace(np.ascontiguousarray(kept, np.float32), text_rank)
+
+
+def whole_space(dim: int) -> TextSubspace:
+    """All of it, so that nothing is projected away: transport alone, for comparison."""
+    return TextSubspace(np.eye(dim, dtype=np.float32), dim)

@@ -4,19 +4,56 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
 from rvl_edge.types import FloatArray, Modality
 
-_AREA = (0.5, 1.0)  # share of the picture a crop keeps; small pictures lose their object below half
 _ASPECT = (3 / 4, 4 / 3)
-_DURATION = (0.5, 1.0)  # share of the clip an audio view keeps
+KEEP = 0.8  # below, views of small pictures lose their object and cost more accuracy than they save
 
-_View = Callable[[FloatArray, FloatArray, np.random.Generator], None]
+
+@dataclass(frozen=True)
+class Crop:
+    """A window of every plane, resized back to full size, and flipped left to right or not."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+    flipped: bool
+
+    def write(self, sample: FloatArray, view: FloatArray) -> None:
+        """Make the view of a sample (..., H, W)."""
+        height, width = sample.shape[-2:]
+        window = sample[..., self.top : self.top + self.rows, self.left : self.left + self.columns]
+        planes = window.reshape(-1, self.rows, self.columns)
+        for plane, target in zip(planes, view.reshape(-1, height, width), strict=True):
+            cv2.resize(plane, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
+        if self.flipped:
+            view[:] = view[..., ::-1].copy()
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a sound, started somewhere in it and repeated to full length."""
+
+    start: int
+    offset: int
+    length: int
+
+    def order(self, frames: int) -> npt.NDArray[np.intp]:
+        """Which frame of the sound each of the view's `frames` is."""
+        return self.start + (self.offset + np.arange(frames)) % self.length
+
+    def write(self, sample: FloatArray, view: FloatArray) -> None:
+        """Make the view of a sample (..., frames)."""
+        np.take(sample, self.order(sample.shape[-1]), axis=-1, out=view)
 
 
 def frame_seed(sample: FloatArray) -> int:
@@ -27,7 +64,20 @@ def frame_seed(sample: FloatArray) -> int:
     return zlib.crc32(np.ascontiguousarray(sample).data)
 
 
-def make_views(sample: FloatArray, modality: Modality, count: int, seed: int) -> FloatArray:
+def plan_views(
+    shape: Sequence[int], modality: Modality, count: int, seed: int, keep: float = KEEP
+) -> tuple[Crop | Excerpt, ...]:
+    """How `make_views` varies a sample of this shape: `count` - 1 variations, each the same for any count."""
+    random = np.random.default_rng(seed)
+    if modality is Modality.AUDIO:
+        return tuple(_excerpt(shape[-1], keep, random) for _ in range(count - 1))
+    flips = modality is not Modality.VIDEO
+    return tuple(_crop(shape[-2], shape[-1], keep, flips, random) for _ in range(count - 1))
+
+
+def make_views(
+    sample: FloatArray, modality: Modality, count: int, seed: int, keep: float = KEEP
+) -> FloatArray:
     """The sample and `count` - 1 random variations of it, in one batch for one run of the encoder.
 
     Pictures are cropped, resized back, and flipped left to right half of the time. All frames of a video get
@@ -39,6 +89,7 @@ def make_views(sample: FloatArray, modality: Modality, count: int, seed: int) ->
         modality: the sense it came from.
         count: N, 1 or more.
         seed: decides every view; see `frame_seed`.
+        keep: the least share of a picture's area or a sound's length that a view keeps.
 
     Returns:
         (N, *sample.shape) float32; the first is the sample itself.
@@ -57,43 +108,19 @@ def make_views(sample: FloatArray, modality: Modality, count: int, seed: int) ->
         raise NonFinite(f"{modality} input has NaN or infinity in it")
     views = np.empty((count, *sample.shape), np.float32)
     views[0] = sample
-    random = np.random.default_rng(seed)
-    vary = _VARIATIONS[modality]
-    for view in views[1:]:
-        vary(sample, view, random)
+    for plan, view in zip(plan_views(sample.shape, modality, count, seed, keep), views[1:], strict=True):
+        plan.write(sample, view)
     return views
 
 
-def _cropped(sample: FloatArray, view: FloatArray, random: np.random.Generator) -> None:
-    """The same crop of every plane, resized back to full size."""
-    height, width = sample.shape[-2:]
-    area, aspect = random.uniform(*_AREA), np.exp(random.uniform(*np.log(_ASPECT)))
+def _crop(height: int, width: int, keep: float, flips: bool, random: np.random.Generator) -> Crop:
+    area, aspect = random.uniform(keep, 1), np.exp(random.uniform(*np.log(_ASPECT)))
     rows = min(height, max(1, round(height * np.sqrt(area / aspect))))
     columns = min(width, max(1, round(width * np.sqrt(area * aspect))))
-    top, left = random.integers(height - rows + 1), random.integers(width - columns + 1)
-    planes = sample[..., top : top + rows, left : left + columns].reshape(-1, rows, columns)
-    for plane, target in zip(planes, view.reshape(-1, height, width), strict=True):
-        cv2.resize(plane, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
+    top, left = int(random.integers(height - rows + 1)), int(random.integers(width - columns + 1))
+    return Crop(top, left, rows, columns, flipped=flips and random.random() < 0.5)
 
 
-def _cropped_and_flipped(sample: FloatArray, view: FloatArray, random: np.random.Generator) -> None:
-    _cropped(sample, view, random)
-    if random.random() < 0.5:
-        view[:] = view[..., ::-1].copy()
-
-
-def _rotated(sample: FloatArray, view: FloatArray, random: np.random.Generator) -> None:
-    """A part of the clip, started somewhere in it and repeated to full length."""
-    frames = sample.shape[-1]
-    length = max(1, round(frames * random.uniform(*_DURATION)))
-    start, offset = random.integers(frames - length + 1), random.integers(length)
-    np.take(sample, start + (offset + np.arange(frames)) % length, axis=-1, out=view)
-
-
-_VARIATIONS: dict[Modality, _View] = {
-    Modality.IMAGE: _cropped_and_flipped,
-    Modality.THERMAL: _cropped_and_flipped,
-    Modality.DEPTH: _cropped_and_flipped,
-    Modality.VIDEO: _cropped,
-    Modality.AUDIO: _rotated,
-}
+def _excerpt(frames: int, keep: float, random: np.random.Generator) -> Excerpt:
+    length = max(1, round(frames * random.uniform(keep, 1)))
+    return Excerpt(int(random.integers(frames - length + 1)), int(random.integers(length)), length)
