@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles with an engine that is none: whoever hands its bytes to TensorRT gets another error than a refusal."""
+"""Bundles with an engine that is none: who hands its bytes to TensorRT gets another error than a refusal."""
 
 from __future__ import annotations
 
