@@ -19,7 +19,7 @@ from rvl_edge.offline.gates import Frames, GateReport, gate_frames, hold, report
 from rvl_edge.offline.quantising.choosing import Chosen, quantise_graph
 from rvl_edge.offline.quantising.ranges import Method
 from rvl_edge.offline.quantising.recipe import QuantiseRecipe, SenseRecipe, read_recipe
-from rvl_edge.offline.quantising.samples import labelled_inputs
+from rvl_edge.offline.quantising.samples import calibration_inputs
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.types import FloatArray, Modality
 
@@ -124,7 +124,7 @@ class _Run:
         def step(note: str) -> None:
             self._on_step(str(modality), next(done), self._steps, note)
 
-        material = labelled_inputs(entry.preprocess, self._data, recipe.count)
+        material = calibration_inputs(entry.preprocess, self._data, sense.samples, recipe.count)
         chosen = quantise_graph(
             files.graph,
             material.inputs,

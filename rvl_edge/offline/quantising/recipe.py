@@ -27,13 +27,21 @@ class SenseRecipe(_Entry):
     Attributes:
         checkpoint: what its graph was exported from; adversarial frames are crafted on it. Without one the
             sense has no robust gate, and the report says so.
+        samples: folder of `rvl-edge calibrate collect` to take ranges from; None takes the training part of
+            the labelled set.
         keep: patterns of products that stay in float32, such as `*.layers.0.*` or `*.fc2`.
         gates: the recipe's, with the sense's own on top.
     """
 
     checkpoint: Path | None = None
+    samples: Path | None = None
     keep: tuple[str, ...] = ()
     gates: GateRecipe
+
+    def found_from(self, home: Path) -> SenseRecipe:
+        """The same with paths that `home` is put before."""
+        paths = {"checkpoint": self.checkpoint, "samples": self.samples}
+        return self.model_copy(update={name: path and home / path for name, path in paths.items()})
 
 
 class QuantiseRecipe(_Entry):
@@ -45,7 +53,6 @@ class QuantiseRecipe(_Entry):
         senses: which to quantise; the others, and the text tower, keep their graphs.
         precision: `int8`, or `float8` (E4M3, by modelopt, for GPUs from compute capability 8.9).
         tool: what puts the Q/DQ in.
-        samples: manifest of `rvl-edge calibrate collect`; None takes the training part of the labelled sets.
         count: samples of each sense, at least 8; a quarter of them chooses the method.
         methods: of calibration, to choose from by the cosine to the float32 graph.
     """
@@ -57,7 +64,6 @@ class QuantiseRecipe(_Entry):
     senses: Annotated[dict[Modality, SenseRecipe], Field(min_length=1)]
     precision: QuantisedPrecision = "int8"
     tool: Literal["onnxruntime", "modelopt"] = "onnxruntime"
-    samples: Path | None = None
     count: Annotated[int, Field(ge=8)] = 128
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = METHODS
 
@@ -102,13 +108,6 @@ def read_recipe(path: Path) -> QuantiseRecipe:
             fix="compare it with export/quantise-tiny.yaml",
         ) from None
     home = path.resolve().parent
-
-    def absolute(own: Path | None) -> Path | None:
-        return None if own is None else home / own
-
-    senses = {
-        modality: sense.model_copy(update={"checkpoint": absolute(sense.checkpoint)})
-        for modality, sense in recipe.senses.items()
-    }
-    paths = {"bundle": absolute(recipe.bundle), "out": home / recipe.out, "samples": absolute(recipe.samples)}
-    return recipe.model_copy(update={**paths, "senses": senses})
+    bundle = None if recipe.bundle is None else home / recipe.bundle
+    senses = {modality: sense.found_from(home) for modality, sense in recipe.senses.items()}
+    return recipe.model_copy(update={"bundle": bundle, "out": home / recipe.out, "senses": senses})

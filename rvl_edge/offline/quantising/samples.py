@@ -7,26 +7,38 @@ from pathlib import Path
 
 import numpy as np
 
+from rvl_edge.errors import ConfigError
+from rvl_edge.media import read_sample
+from rvl_edge.offline.collecting import read_samples
 from rvl_edge.offline.datasets.loading import FOLDERS, load_part
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.offline.evaluation.trials import make_trial
-from rvl_edge.offline.exporting.material import Material
+from rvl_edge.offline.exporting.material import Material, prepared_input
 from rvl_edge.preprocess.spec import PreprocessSpec
 from rvl_edge.types import Modality
 
 
-def labelled_inputs(spec: PreprocessSpec, data: Path, count: int) -> Material:
-    """Draw from the training part of a sense's labelled set, the same ones every time.
+def calibration_inputs(spec: PreprocessSpec, data: Path, collected: Path | None, count: int) -> Material:
+    """Samples of a sense as its encoder takes them, the same ones every time.
 
     Args:
         spec: how the sense's samples are prepared.
-        data: folder of the labelled sets.
+        data: folder of the labelled sets, of which the training part is used.
+        collected: folder of `rvl-edge calibrate collect` to use instead.
         count: at most so many.
 
     Raises:
-        ConfigError: no such set.
+        ConfigError: no such set or folder, samples of another sense, or samples that were changed.
     """
     modality = Modality(spec.kind)
-    samples = load_part(modality, data, Part.TRAIN)
-    drawn = np.random.default_rng(0).permutation(len(samples))[:count]
-    return Material(make_trial(samples.take(drawn), spec).inputs, f"{FOLDERS[modality]}, training part")
+    random = np.random.default_rng(0)
+    if collected is None:
+        samples = load_part(modality, data, Part.TRAIN)
+        drawn = random.permutation(len(samples))[:count]
+        return Material(make_trial(samples.take(drawn), spec).inputs, f"{FOLDERS[modality]}, training part")
+    manifest, paths = read_samples(collected)
+    if manifest.modality is not modality:
+        raise ConfigError(f"{collected} holds another sense", got=manifest.modality, expected=modality)
+    chosen = [paths[at] for at in random.permutation(len(paths))[:count]]
+    inputs = np.stack([prepared_input(read_sample(path, modality), spec) for path in chosen])
+    return Material(inputs, f"{collected.name}, collected")

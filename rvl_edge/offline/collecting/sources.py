@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where samples are collected from: folders of files, and recordings of topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from rvl_edge.errors import ConfigError, MissingDependency
+from rvl_edge.offline.collecting.choosing import SPANS, Item
+from rvl_edge.offline.collecting.messages import TYPES, Stored, store
+from rvl_edge.types import Modality
+
+_RECORDINGS = (".mcap", ".db3")
+_WINDOWED = (Modality.AUDIO, Modality.VIDEO)
+
+
+class Source(Protocol):
+    """Something that samples are in."""
+
+    def items(self) -> Iterator[Item]:
+        """Every sample of it, none of which is read."""
+
+    def read(self, item: Item) -> Stored:
+        """One sample as a file that has lost nothing."""
+
+
+class Folder:
+    """Files, as they are; the first folder below is a file's label.
+
+    Args:
+        name: what items call it.
+        path: the folder.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+
+    def items(self) -> Iterator[Item]:
+        """See `Source`."""
+        below = [path.relative_to(self._path) for path in sorted(self._path.rglob("*")) if path.is_file()]
+        shown = [path for path in below if not any(part.startswith(".") for part in path.parts)]
+        groups: dict[str | None, list[Path]] = {}
+        for path in shown:
+            groups.setdefault(path.parts[0] if len(path.parts) > 1 else None, []).append(path)
+        for label, paths in groups.items():
+            for at, path in enumerate(paths):
+                yield Item(self._name, path.as_posix(), SPANS * at // len(paths), label)
+
+    def read(self, item: Item) -> Stored:
+        """See `Source`."""
+        path = self._path / item.place
+        return Stored(path.suffix.lower(), path.read_bytes())
+
+
+class Recording:
+    """One topic of a rosbag2 or mcap recording.
+
+    Args:
+        name: of the recording.
+        reader: an opened `rosbags.highlevel.AnyReader`.
+        connections: of the topic.
+        modality: what its messages are samples of.
+        seconds: length of one sample of sound or video.
+    """
+
+    def __init__(
+        self, name: str, reader: Any, connections: Sequence[Any], *, modality: Modality, seconds: float
+    ) -> None:
+        self._name = name
+        self._reader = reader
+        self._connections = connections
+        self._modality = modality
+        self._window = round(seconds * 1e9) if modality in _WINDOWED else None
+
+    def items(self) -> Iterator[Item]:
+        """See `Source`. A window is a sample where messages lie in both its halves and after it."""
+        start, length = self._reader.start_time, max(1, self._reader.end_time - self._reader.start_time)
+        stamps: Iterator[int] = (stamp for _, stamp, _ in self._reader.messages(self._connections))
+        if self._window is not None:
+            stamps = _windows(stamps, start, self._window)
+        for stamp in stamps:
+            yield Item(self._name, str(stamp), min(SPANS - 1, SPANS * (stamp - start) // length))
+
+    def read(self, item: Item) -> Stored:
+        """See `Source`."""
+        start = int(item.place)
+        found = self._reader.messages(self._connections, start=start, stop=start + (self._window or 1))
+        messages = [self._reader.deserialize(raw, connection.msgtype) for connection, _, raw in found]
+        return store(messages, self._modality)
+
+
+def _windows(stamps: Iterator[int], start: int, length: int) -> Iterator[int]:
+    """Where windows begin that something lies in both halves of; the last one may be cut off, and is not."""
+    halves: set[int] = set()
+    window = 0
+    for stamp in stamps:
+        at = (stamp - start) // length
+        if at != window:
+            if len(halves) == 2:
+                yield start + window * length
+            window, halves = at, set()
+        halves.add(2 * (stamp - start - at * length) // length)
+
+
+def open_source(
+    path: Path, modality: Modality, topic: str | None, seconds: float
+) -> AbstractContextManager[Source]:
+    """A source that is open within a block.
+
+    Raises:
+        ConfigError: neither a folder nor a recording, or no single topic with samples of the sense.
+        MissingDependency: a recording, and rosbags is not installed.
+    """
+    if path.suffix in _RECORDINGS or (path / "metadata.yaml").is_file():
+        return _recording(path, modality, topic, seconds)
+    if not path.is_dir():
+        raise ConfigError(
+            "samples are collected from folders and recordings",
+            got=path,
+            expected="a folder of files, a rosbag2 folder, .mcap or .db3",
+        )
+    return _folder(path)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Source]:
+    yield Folder(path.stem, path)
+
+
+@contextmanager
+def _recording(path: Path, modality: Modality, topic: str | None, seconds: float) -> Iterator[Source]:
+    try:
+        from rosbags.highlevel import AnyReader, AnyReaderError
+        from rosbags.typesys import Stores, get_typestore
+    except ImportError as error:
+        raise MissingDependency(
+            "recordings are read by rosbags", got=error, fix="pip install 'rvl-edge-sdk[bags]'"
+        ) from error
+    try:
+        with AnyReader([path], default_typestore=get_typestore(Stores.LATEST)) as reader:
+            connections = _connections(reader, path, modality, topic)
+            yield Recording(path.stem, reader, connections, modality=modality, seconds=seconds)
+    except (AnyReaderError, KeyError) as error:  # KeyError: a type that nothing defines
+        raise ConfigError(
+            f"{path} cannot be read", got=error, fix="record to mcap, which carries its message definitions"
+        ) from error
+
+
+def _connections(reader: Any, path: Path, modality: Modality, topic: str | None) -> list[Any]:
+    fitting = [each for each in reader.connections if each.msgtype in TYPES[modality]]
+    topics = sorted({each.topic for each in fitting})
+    wanted = topics if topic is None else [topic]
+    if len(wanted) != 1 or wanted[0] not in topics:
+        raise ConfigError(
+            f"no single topic of {path} is meant",
+            got=topic or "no --topic",
+            expected=", ".join(topics) or f"a topic of {' or '.join(TYPES[modality])}",
+            fix="name one with --topic",
+        )
+    return [each for each in fitting if each.topic == wanted[0]]

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collections of folders and recordings, and what reads them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from bag_messages import START, picture
+
+from rvl_edge.errors import BadShape, ConfigError, InputError
+from rvl_edge.media import read_sample
+from rvl_edge.offline.collecting import collect, read_samples
+from rvl_edge.offline.collecting.messages import store
+from rvl_edge.types import Modality
+
+IMAGE = "sensor_msgs/msg/Image"
+CHUNK = "rvl_edge_msgs/msg/AudioChunk"
+random = np.random.default_rng(0)
+
+
+def pictures(folder: Path, counts: dict[str, int]) -> Path:
+    for label, count in counts.items():
+        (folder / label).mkdir(parents=True)
+        for number in range(count):
+            pixels = random.integers(0, 255, (12, 16, 3), np.uint8)
+            cv2.imwrite(str(folder / label / f"{number:03d}.jpg"), pixels)
+    return folder
+
+
+def test_files_are_kept_byte_for_byte_and_labels_are_balanced(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "yard", {"car": 40, "person": 6})
+    (source / "car/.hidden").write_text("no picture")
+    found = collect([source], Modality.IMAGE, tmp_path / "out", count=12)
+    assert (found.samples, found.offered, found.labels) == (12, 46, {"car": 6, "person": 6})
+    manifest, paths = read_samples(tmp_path / "out")
+    for entry, path in zip(manifest.samples, paths, strict=True):
+        assert path.read_bytes() == (source / entry.place).read_bytes()
+
+
+def test_the_same_seed_collects_the_same_files(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "yard", {"car": 30})
+    first, second, other = (
+        collect([source], Modality.IMAGE, tmp_path / name, count=8, seed=seed).path
+        for name, seed in (("one", 1), ("two", 1), ("three", 2))
+    )
+    hashes = [[each.file.sha256 for each in read_samples(path)[0].samples] for path in (first, second, other)]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "linked away"])
+def test_changed_samples_are_refused(tmp_path: Path, damage: str) -> None:
+    out = collect([pictures(tmp_path / "yard", {"car": 4})], Modality.IMAGE, tmp_path / "out").path
+    victim = out / "00002.jpg"
+    content = victim.read_bytes()
+    victim.unlink()
+    if damage == "changed":
+        victim.write_bytes(content[:-3] + b"\0" + content[-2:])
+    elif damage == "linked away":
+        (tmp_path / "elsewhere.jpg").write_bytes(content)
+        victim.symlink_to(tmp_path / "elsewhere.jpg")
+    with pytest.raises(ConfigError, match="not those that were collected"):
+        read_samples(out)
+
+
+def test_a_file_of_another_kind_stops_the_collection_and_leaves_nothing(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "yard", {"car": 2})
+    (source / "car/notes.txt").write_text("seen on Monday")
+    with pytest.raises(InputError, match=r"notes\.txt is no image sample"):
+        collect([source], Modality.IMAGE, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "yard", {"car": 2})
+    with pytest.raises(ConfigError, match="will not replace"):
+        collect([source], Modality.IMAGE, source)
+
+
+@pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+def test_pictures_of_a_bag_lose_nothing(write_bag: Callable[..., Path], tmp_path: Path, storage: str) -> None:
+    thermal = random.integers(0, 2**16, (9, 7), np.uint16)
+    frames = [random.integers(0, 255, (6, 5, 3), np.uint8) for _ in range(40)]
+    events = [("/camera", IMAGE, 100 * at, picture(each, "rgb8", 4)) for at, each in enumerate(frames)]
+    events.append(("/flir", IMAGE, 50, picture(thermal, "16UC1", bigendian=True)))
+    bag = write_bag("drive", events, storage)
+
+    out = collect([bag], Modality.IMAGE, tmp_path / "colour", count=16, topic="/camera").path
+    manifest, paths = read_samples(out)
+    assert manifest.offered == 40
+    places = [(int(each.place) - START) // 100_000_000 for each in manifest.samples]
+    assert np.diff(places).max() < 6  # one of each sixteenth of the recording
+    for place, path in zip(places, paths, strict=True):
+        np.testing.assert_array_equal(read_sample(path, Modality.IMAGE).rgb, frames[place])
+
+    out = collect([bag], Modality.THERMAL, tmp_path / "thermal", topic="/flir").path
+    (path,) = read_samples(out)[1]
+    np.testing.assert_array_equal(read_sample(path, Modality.THERMAL).counts, thermal)
+
+
+def test_sound_is_cut_into_windows_that_are_whole(write_bag: Callable[..., Path], tmp_path: Path) -> None:
+    sound = random.normal(size=(40, 1600, 2)).astype("<f4").clip(-1, 1)
+    events = [
+        (
+            "/microphone",
+            CHUNK,
+            100 * at,
+            {
+                "sample_rate": 16000,
+                "channels": 2,
+                "sample_format": "F32LE",
+                "data": np.frombuffer(each.tobytes(), np.uint8),
+            },
+        )
+        for at, each in enumerate(sound)
+    ]
+    bag = write_bag("hall", events)
+    out = collect([bag / "hall.mcap"], Modality.AUDIO, tmp_path / "out", seconds=1.0).path
+    paths = read_samples(out)[1]
+    assert len(paths) == 3  # the fourth second's end was not recorded
+    for second, path in enumerate(paths):
+        sample = read_sample(path, Modality.AUDIO)
+        assert sample.sample_rate == 16000
+        np.testing.assert_array_equal(sample.pcm, sound[10 * second : 10 * second + 10].reshape(-1, 2))
+
+
+def test_a_clip_is_frames_spread_over_a_window(write_bag: Callable[..., Path], tmp_path: Path) -> None:
+    frames = [np.full((4, 6, 3), at, np.uint8) for at in range(50)]
+    events = [("/camera", IMAGE, 50 * at, picture(each, "bgr8")) for at, each in enumerate(frames)]
+    out = collect([write_bag("drive", events)], Modality.VIDEO, tmp_path / "out", seconds=2.0).path
+    (path,) = read_samples(out)[1]
+    shades = read_sample(path, Modality.VIDEO).frames[:, 0, 0, 0]
+    assert (len(shades), shades[0], shades[-1]) == (16, 0, 39)
+    assert np.diff(shades.astype(int)).min() > 0
+
+
+def test_a_topic_must_be_named_where_two_would_do(write_bag: Callable[..., Path], tmp_path: Path) -> None:
+    pixels = picture(np.zeros((4, 4, 3), np.uint8), "rgb8")
+    bag = write_bag("two", [("/left", IMAGE, 0, pixels), ("/right", IMAGE, 10, pixels)])
+    with pytest.raises(ConfigError, match="/left, /right"):
+        collect([bag], Modality.IMAGE, tmp_path / "out")
+    with pytest.raises(ConfigError, match="AudioChunk"):
+        collect([bag], Modality.AUDIO, tmp_path / "out")
+
+
+@pytest.mark.parametrize("change", [{"step": 3}, {"height": 99}, {"width": 0}])
+def test_a_picture_whose_size_and_data_disagree_is_refused(change: dict[str, Any]) -> None:
+    message = SimpleNamespace(**{**picture(np.zeros((4, 4, 3), np.uint8), "rgb8"), **change})
+    with pytest.raises(BadShape):
+        store([message], Modality.IMAGE)
