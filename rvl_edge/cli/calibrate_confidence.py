@@ -84,9 +84,7 @@ def _show(outcomes: tuple[Outcome, ...]) -> None:
             )
         )
     print_table(("", "T", "ECE", "answered", "right", "covered", "set", "unknown"), rows)
-    typer.echo(
-        f"promised: {outcomes[0].entry.coverage:.1%} of samples of these labels are answered, and the truth of "
-        "as many is plausible"
-    )
+    promised = f"{outcomes[0].entry.coverage:.1%} of samples of these labels"
+    typer.echo(f"promised: {promised} are answered, and {promised} have the truth among the plausible ones")
     for source in dict.fromkeys(each.held_out for each in outcomes):
         typer.echo(f"measured on {source}")

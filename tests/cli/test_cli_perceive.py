@@ -15,6 +15,8 @@ from rvl_edge.backends import BACKENDS
 from rvl_edge.cli.arguments import Backend, Sense
 from rvl_edge.cli.perceive import Unit
 
+KEYS = ("file", "modality", "labels", "labels_version", "timing", "embedding")
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
@@ -42,7 +44,7 @@ def test_each_sense_is_perceived_as_the_library_does(
     assert seen["image"]["embedding"] == pytest.approx(expected.embedding.tolist(), abs=1e-6)
     assert [label["name"] for label in seen["image"]["labels"]] == [label.name for label in expected.labels]
     for each in seen.values():
-        assert set(each) == {"file", "modality", "labels", "labels_version", "timing", "embedding"}
+        assert set(each) == {*KEYS, "decision", "plausible", "trust"}
         assert set(each["timing"]) == {"preprocess", "encode", "refine", "classify"}
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rvl_edge.offline.calibration.confidence import Advance, Outcome, calibrate_
 from rvl_edge.offline.calibration.samples import is_label_folder
 from rvl_edge.offline.datasets.loading import FOLDERS
 from rvl_edge.perceiver import Perceiver
+from rvl_edge.text import UntrainedLabelWarning
 from rvl_edge.types import Modality
 
 
@@ -53,7 +55,8 @@ def calibrate_bundle(
         raise ConfigError("own samples are of one sense", got=", ".join(modalities or ()), expected="one")
     usual = [None] if own else [each for each in bundle.manifest.senses if each in FOLDERS]
     outcomes: list[Outcome] = []
-    with Perceiver(bundle.uncalibrated(), backend=backend) as perceiver:
+    with warnings.catch_warnings(), Perceiver(bundle.uncalibrated(), backend=backend) as perceiver:
+        warnings.simplefilter("ignore", UntrainedLabelWarning)  # what they are worth is being measured
         for modality in modalities or usual:
             material = find_material(perceiver, modality, data, most)
             for refined in (False, True) if cola else (False,):

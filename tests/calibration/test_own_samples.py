@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle calibrated on folders of a user's own, from files to decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import rvl_edge as rvl
+from rvl_edge.errors import ConfigError, InputError
+from rvl_edge.offline.calibration.calibrating import calibrate_bundle
+from rvl_edge.offline.calibration.samples import from_folder, is_label_folder
+from rvl_edge.types import UNKNOWN
+
+LABELS = ("bright wall", "dark wall", "grating")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty pictures a label, which a random encoder tells apart better than chance."""
+    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    stripes = 255 * (np.arange(32) // 2 % 2)[:, None, None] * np.ones((1, 32, 3))
+    bases = {"bright wall": 220.0, "dark wall": 30.0, "grating": stripes}
+    for label, base in bases.items():
+        (folder / label).mkdir()
+        for number in range(30):
+            picture = base + 40 * random.normal(size=(32, 32, 3))
+            cv2.imwrite(str(folder / label / f"{number}.png"), picture.clip(0, 255).astype(np.uint8))
+    return folder
+
+
+def test_what_is_fitted_goes_into_the_bundle_and_decides(own_bundle: Path, photos: Path) -> None:
+    (outcome,) = calibrate_bundle(own_bundle, photos, alpha=0.2)
+    assert outcome.modality is rvl.Modality.IMAGE
+    assert outcome.entry.labels == LABELS
+    assert outcome.report.accuracy.trials == 90
+    assert "cross-fitting" in outcome.held_out
+    samples = from_folder(photos, None, 1000)
+    with rvl.Perceiver.open(own_bundle, modalities=["image"]) as perceiver:
+        with pytest.warns(rvl.UntrainedLabelWarning):
+            perceiver.set_labels(LABELS, "image")
+        assert perceiver.confidence("image") == outcome.entry
+        seen = [perceiver.image(each.rgb) for each in samples.samples]
+    # Of the samples it was fitted on too, no more than alpha are missed, up to those of the temperature.
+    truth = [LABELS[place] for place in samples.questions[0].answers]
+    answered = np.mean([each.decision != UNKNOWN for each in seen])
+    covered = np.mean([name in each.plausible for name, each in zip(truth, seen, strict=True)])
+    assert answered >= 0.7
+    assert covered >= 0.7
+    assert answered < 1
+
+
+def test_calibrating_again_gives_the_same_and_keeps_the_rest(own_bundle: Path, photos: Path) -> None:
+    (first,) = calibrate_bundle(own_bundle, photos, alpha=0.2)
+    content = (own_bundle / "calibration.json").read_bytes()
+    (second,) = calibrate_bundle(own_bundle, photos, alpha=0.2)
+    assert second.entry == first.entry
+    assert (own_bundle / "calibration.json").read_bytes() == content
+
+
+@pytest.mark.filterwarnings("ignore::rvl_edge.refine.TransportNotConverged")
+def test_cola_is_fitted_beside_the_plain_ranking(own_bundle: Path, photos: Path) -> None:
+    plain, cola = calibrate_bundle(own_bundle, photos, alpha=0.2, cola=True)
+    assert plain.entry.ranking == "plain"
+    assert cola.entry.ranking.startswith("cola views=5 ")
+    assert cola.report.unknowns is None
+    with rvl.Perceiver.open(own_bundle, modalities=["image"], cola=True) as perceiver:
+        with pytest.warns(rvl.UntrainedLabelWarning):
+            perceiver.set_labels(LABELS, "image")
+        assert perceiver.confidence("image") == cola.entry
+
+
+def test_the_samples_of_a_folder_are_its_files_under_their_labels(photos: Path) -> None:
+    samples = from_folder(photos, None, 1000)
+    (question,) = samples.questions
+    assert (len(samples), question.labels) == (90, LABELS)
+    means = np.array([each.rgb.mean() for each in samples.samples])
+    assert means[question.answers == 0].min() > 180
+    assert means[question.answers == 1].max() < 80
+    few = from_folder(photos, None, 12)
+    assert len(few) == 12
+    assert len(set(few.questions[0].answers.tolist())) > 1
+
+
+def test_folders_that_cannot_be_used_are_refused(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "one" / "only").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="only"):
+        from_folder(tmp_path / "one", None, 100)
+    (tmp_path / "two" / "text").mkdir(parents=True)
+    (tmp_path / "two" / "other").mkdir()
+    for label in ("text", "other"):
+        (tmp_path / "two" / label / "a.txt").write_text("no picture")
+    with pytest.raises(InputError):
+        from_folder(tmp_path / "two", None, 100)
+    (tmp_path / "sets" / "cifar10").mkdir(parents=True)
+    assert not is_label_folder(tmp_path / "sets")
+    assert is_label_folder(photos)
+
+
+def test_too_few_samples_leave_the_bundle_as_it_was(own_bundle: Path, photos: Path) -> None:
+    before = (own_bundle / "manifest.json").read_bytes()
+    with pytest.raises(ConfigError, match="99 or more"):
+        calibrate_bundle(own_bundle, photos, alpha=0.01)
+    assert (own_bundle / "manifest.json").read_bytes() == before
+    assert not (own_bundle / "calibration.json").exists()
