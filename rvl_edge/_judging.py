@@ -22,7 +22,8 @@ class Judge:
         modalities: the senses in use.
 
     Raises:
-        BundleError: the calibration of one of them is stale, or the file cannot be read.
+        CalibrationStale: that of one of them was fitted on other graphs.
+        BundleError: the file cannot be read.
     """
 
     def __init__(self, bundle: Bundle, modalities: Iterable[Modality]) -> None:

@@ -91,6 +91,12 @@ class UnsafePath(BundleError):
     code = "unsafe-path"
 
 
+class CalibrationStale(BundleError):
+    """What was fitted on other graphs than the bundle's: thresholds of one encoder say nothing of another."""
+
+    code = "calibration-stale"
+
+
 class SignatureError(BundleError):
     """A bundle that must be signed by a trusted key, and is not, or was changed after it was signed."""
 

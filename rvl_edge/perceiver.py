@@ -63,7 +63,7 @@ class Perceiver:
             the bundle has no sentinels.
         MissingDependency: the backend's package is not installed.
         BackendError: the text tower cannot be loaded or run.
-        BundleError: the calibration of a sense in use is stale.
+        CalibrationStale: the calibration of a sense in use was fitted on other graphs.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rvl_edge._validation import complaints
 from rvl_edge.bundle.manifest import Manifest
-from rvl_edge.errors import BundleError
+from rvl_edge.errors import BundleError, CalibrationStale
 from rvl_edge.types import Modality
 
 CALIBRATION_NAME: Final = "calibration.json"
@@ -117,8 +117,7 @@ class Calibration(_Entry):
         """What was fitted for a sense; None where nothing was.
 
         Raises:
-            BundleError: it was fitted on other graphs than the manifest's: thresholds of one encoder say
-                nothing of another.
+            CalibrationStale: it was fitted on other graphs than the manifest's.
         """
         found = self.senses.get(modality)
         if found is None or found.fitted_on == fingerprint(manifest, modality):
@@ -128,7 +127,7 @@ class Calibration(_Entry):
             path for path in {*own, *found.fitted_on} if own.get(path) != found.fitted_on.get(path)
         )
         verbs = [name for name in ("confidence", "monitors") if getattr(found, name)]
-        raise BundleError(
+        raise CalibrationStale(
             f"the calibration of {modality} is stale",
             got=f"one fitted before {', '.join(changed)} changed",
             fix=" and ".join(

@@ -14,7 +14,7 @@ from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.calibrating import write_confidence, write_monitors
 from rvl_edge.bundle.calibration import CALIBRATION_NAME, Calibration, ConfidenceEntry, MonitorEntry
 from rvl_edge.bundle.manifest import Manifest
-from rvl_edge.errors import BundleError, HashMismatch
+from rvl_edge.errors import BundleError, CalibrationStale, HashMismatch
 from rvl_edge.types import Modality
 
 TEMPLATES = ("a photo of a {}", "one {} seen by a robot")
@@ -91,7 +91,7 @@ def test_another_graph_makes_it_stale_for_the_senses_it_scores(own_bundle: Path,
     old = hashlib.sha256((own_bundle / graph).read_bytes()).hexdigest()
     manifest = Manifest.model_validate_json(text.replace(old, "0" * 64))
     found = calibration(own_bundle)
-    with pytest.raises(BundleError, match=graph) as caught:
+    with pytest.raises(CalibrationStale, match=graph) as caught:
         found.of(manifest, Modality.IMAGE)
     assert "rvl-edge calibrate confidence" in str(caught.value)
     assert "rvl-edge calibrate monitors" in str(caught.value)

@@ -14,7 +14,7 @@ import rvl_edge as rvl
 from rvl_edge.bundle.calibrating import write_confidence
 from rvl_edge.bundle.calibration import ConfidenceEntry
 from rvl_edge.bundle.manifest import Manifest
-from rvl_edge.errors import BundleError
+from rvl_edge.errors import CalibrationStale
 from rvl_edge.types import UNKNOWN
 
 PICTURE = np.random.default_rng(5).integers(0, 256, (48, 64, 3), np.uint8)
@@ -135,7 +135,7 @@ def test_a_stale_calibration_stops_the_sense_it_is_of_and_no_other(own_bundle: P
     graph.write_bytes((own_bundle / "graphs/thermal.onnx").read_bytes())
     manifest = Manifest(**{**dict(old), "senses": {**old.senses, rvl.Modality.IMAGE: swapped}})
     (own_bundle / "manifest.json").write_text(manifest.model_dump_json())
-    with pytest.raises(BundleError, match="rvl-edge calibrate confidence"):
+    with pytest.raises(CalibrationStale, match="rvl-edge calibrate confidence"):
         rvl.Perceiver.open(own_bundle)
     with rvl.Perceiver.open(own_bundle, modalities=["audio"]) as perceiver:
         assert perceiver.confidence("audio") is None
