@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typer
 
-from rvl_edge.cli import calibrate_collect, calibrate_confidence
+from rvl_edge.cli import calibrate_collect, calibrate_confidence, calibrate_monitors
 
 app = typer.Typer(no_args_is_help=True, help="Fit a bundle's confidence and monitors on real samples.")
-for verb in (calibrate_confidence, calibrate_collect):
+for verb in (calibrate_confidence, calibrate_monitors, calibrate_collect):
     app.command(name=verb.__name__.rpartition("_")[2])(verb.run)

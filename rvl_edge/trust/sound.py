@@ -12,6 +12,7 @@ from rvl_edge.trust.monitor import Curve, Observation, Simple
 from rvl_edge.types import FloatArray
 
 _QUIETEST = 1e-9  # floor of logarithms; full scale is 1
+_LEAST = 1e-3  # floor of shares' logarithms
 _GAP = 32  # samples of exactly one value in a row that no analogue signal gives
 _TOP = 0.999  # of the peak: what counts as cut off there
 
@@ -33,21 +34,19 @@ def clipping(seen: Observation) -> float:
 
 
 def drop_outs(seen: Observation) -> float:
-    """Share of samples that stand exactly still for a while between others that do not.
+    """Log of the share of samples that stand exactly still for a while between others that do not.
 
     Silence before the first and after the last sound, as of padded clips, is no drop-out.
     """
     sound = seen.sound
     moving = np.flatnonzero(np.diff(sound))
-    if moving.size < 2:
-        return 0.0
     gaps = np.diff(moving)
-    return float(gaps[gaps > _GAP].sum() / sound.size)
+    return log(float(gaps[gaps > _GAP].sum()) / sound.size + _LEAST)
 
 
 def direct_current(seen: Observation) -> float:
-    """Mean over root mean square, 0 to 1."""
-    return abs(float(seen.sound.mean())) / (_rms(seen.sound) + _QUIETEST)
+    """Log of the mean over the root mean square."""
+    return log(abs(float(seen.sound.mean())) / (_rms(seen.sound) + _QUIETEST) + _LEAST)
 
 
 def hiss(seen: Observation) -> float:
@@ -72,9 +71,14 @@ LEVEL = Simple("level", level, "the sound's level is {value} below full scale{us
 CLIPPING = Simple(
     "clipping", clipping, "{value} of the samples are cut off{usual}", lambda value: f"{exp(value):.2%}"
 )
-DROP_OUTS = Simple("drop-outs", drop_outs, "{value} of the sound is gaps{usual}", "{:.1%}".format)
+DROP_OUTS = Simple(
+    "drop-outs", drop_outs, "{value} of the sound is gaps{usual}", lambda value: f"{exp(value) - _LEAST:.1%}"
+)
 DIRECT_CURRENT = Simple(
-    "direct-current", direct_current, "direct current is {value} of the sound{usual}", "{:.1%}".format
+    "direct-current",
+    direct_current,
+    "direct current is {value} of the sound{usual}",
+    lambda value: f"{exp(value) - _LEAST:.1%}",
 )
 HISS = Simple(
     "hiss",
