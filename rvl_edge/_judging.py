@@ -38,11 +38,11 @@ class Judge:
         if known is not None and known[0] is anchors and known[1] is refiner:
             return known[2]
         sense = self._senses[modality]
-        ranking = self.ranking(anchors, refiner)
+        ranking = self.ranking(modality, anchors, refiner)
         found = None if sense is None else sense.confidence_for(anchors.labels, anchors.templates, ranking)
         self._found[place] = (anchors, refiner, found)
         return found
 
-    def ranking(self, anchors: Anchors, refiner: Refiner | None) -> str:
+    def ranking(self, modality: Modality, anchors: Anchors, refiner: Refiner | None) -> str:
         """How labels are ranked, as `ConfidenceEntry.ranking` names it."""
-        return PLAIN if refiner is None else refiner.ranking(anchors)
+        return PLAIN if refiner is None else refiner.ranking(modality, anchors)

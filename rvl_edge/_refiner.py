@@ -44,8 +44,8 @@ class Refiner:
     Args:
         settings: COLA's numbers.
         logit_scales: of each sense.
-        prompts: descriptions for the label sets that they cover whole; others, and all where it is None, are
-            aligned with their anchors' own prompts.
+        prompts: descriptions by sense, for the label sets that they cover whole; others are aligned with their
+            anchors' own prompts.
         embed: texts -> (N, D) float32 of unit norm.
         clock: seconds; what a budget is measured with.
     """
@@ -54,7 +54,7 @@ class Refiner:
         self,
         settings: ColaSettings,
         logit_scales: Mapping[Modality, float],
-        prompts: PromptSet | None,
+        prompts: Mapping[Modality, PromptSet],
         embed: Callable[[Sequence[str]], FloatArray],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
@@ -65,11 +65,11 @@ class Refiner:
         self._clock = clock
         self._prepared: dict[Modality, _Prepared] = {}
 
-    def ranking(self, anchors: Anchors) -> str:
+    def ranking(self, modality: Modality, anchors: Anchors) -> str:
         """How these labels are ranked, in words; a calibration holds for rankings of the same words."""
         method = {name: value for name, value in asdict(self.settings).items() if name not in _SPENDING}
         numbers = [f"{name}={value}" for name, value in method.items()]
-        described = None if self._prompts is None else self._prompts.select(anchors.labels)
+        described = self._described(modality, anchors)
         if described is not None:
             numbers.append(f"prompts={sha256(repr(described).encode()).hexdigest()[:16]}")
         return " ".join(["cola", *numbers])
@@ -134,17 +134,21 @@ class Refiner:
         prepared = self._prepared.get(modality)
         if prepared is None or prepared.anchors is not anchors:
             cola = Cola(
-                self._texts(anchors), logit_scale=self._logit_scales[modality], settings=self.settings
+                self._texts(modality, anchors), logit_scale=self._logit_scales[modality], settings=self.settings
             )
             prepared = self._prepared[modality] = _Prepared(anchors, cola)
         return prepared
 
-    def _texts(self, anchors: Anchors) -> FloatArray:
-        described = None if self._prompts is None else self._prompts.select(anchors.labels)
+    def _texts(self, modality: Modality, anchors: Anchors) -> FloatArray:
+        described = self._described(modality, anchors)
         if described is None:
             return anchors.prompts
         flat = [text for texts in described for text in texts]
         return self._embed(flat).reshape(len(described), len(described[0]), -1)
+
+    def _described(self, modality: Modality, anchors: Anchors) -> tuple[tuple[str, ...], ...] | None:
+        prompts = self._prompts.get(modality)
+        return None if prompts is None else prompts.select(anchors.labels)
 
 
 class _Prepared:

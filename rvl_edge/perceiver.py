@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -227,7 +227,9 @@ class Perceiver:
         refiner = self._refiner
         return None if refiner is None else refiner.settings
 
-    def set_cola(self, cola: bool | ColaSettings, prompts: PromptSet | None = None) -> None:
+    def set_cola(
+        self, cola: bool | ColaSettings, prompts: Mapping[Modality, PromptSet] | None = None
+    ) -> None:
         """Rank by COLA from the next perception on, or no longer.
 
         COLA encodes several views of a sample in one batch, which takes the encoder about as many times as
@@ -241,7 +243,8 @@ class Perceiver:
 
         Args:
             cola: whether to use it, or the settings to use it with; True takes the defaults.
-            prompts: descriptions for the label sets that they cover whole; all others use their templates.
+            prompts: descriptions by sense, for the label sets that they cover whole; all others use their
+                templates.
 
         Raises:
             ConfigError: COLA cannot be used with a sense's logit scale or labels; nothing is changed then.
@@ -250,7 +253,7 @@ class Perceiver:
         if cola:
             settings = cola if isinstance(cola, ColaSettings) else ColaSettings()
             scales = {modality: encoder.entry.logit_scale for modality, encoder in self._encoders.items()}
-            refiner = Refiner(settings, scales, prompts, self._text)
+            refiner = Refiner(settings, scales, prompts or {}, self._text)
         self._prepare(refiner)
         self._refiner = refiner
 
@@ -291,7 +294,8 @@ class Perceiver:
 
     def ranking(self, modality: Modality | str) -> str:
         """How a sense's labels are ranked, in the words that a calibration names it by."""
-        return self._judge.ranking(self.anchors(modality), self._refiner)
+        anchors = self.anchors(modality)
+        return self._judge.ranking(self._encoder(modality).modality, anchors, self._refiner)
 
     def classify(self, modality: Modality | str, embedding: FloatArray) -> tuple[Label, ...]:
         """Rank the labels in force for an embedding of this sense.

@@ -109,14 +109,14 @@ def test_a_prompt_set_is_used_where_it_covers_the_labels(perceiver: rvl.Perceive
         "person": ("a face", "a coat"),
     }
     by_templates = SENSES[rvl.Modality.AUDIO](perceiver)
-    perceiver.set_cola(ColaSettings(views=1), prompts=PromptSet(descriptions))
+    perceiver.set_cola(ColaSettings(views=1), prompts={rvl.Modality.IMAGE: PromptSet(descriptions)})
     seen = perceiver.image(PICTURE)
     flat = [text for label in perceiver.labels("image") for text in descriptions[label]]
     cola = Cola(perceiver.embed_text(flat).reshape(3, 2, -1), logit_scale=20.0)
     shares = np.exp(20.0 * cola.scores(seen.embedding[None]))
     wanted = dict(zip(perceiver.labels("image"), shares / shares.sum(), strict=True))
     assert ranked(seen) == pytest.approx(wanted, abs=1e-5)
-    perceiver.set_cola(True, prompts=PromptSet(descriptions))
+    perceiver.set_cola(True, prompts={rvl.Modality.IMAGE: PromptSet(descriptions)})
     assert ranked(SENSES[rvl.Modality.AUDIO](perceiver)) == ranked(by_templates), "no sound is described"
 
 

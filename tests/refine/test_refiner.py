@@ -49,7 +49,7 @@ def refined(machine: Machine, anchors: Anchors, refiner: Refiner, trust: float =
 
 def make(machine: Machine, **settings: object) -> Refiner:
     chosen = ColaSettings(**settings)  # type: ignore[arg-type]
-    return Refiner(chosen, {Modality.IMAGE: SCALE}, None, lambda _: pytest.fail("no prompts"), machine.clock)
+    return Refiner(chosen, {Modality.IMAGE: SCALE}, {}, lambda _: pytest.fail("no prompts"), machine.clock)
 
 
 def test_views_shrink_to_the_budget_and_grow_back(anchors: Anchors) -> None:
@@ -89,6 +89,6 @@ def test_distrust_opens_a_gate_that_sureness_shuts(anchors: Anchors) -> None:
 
 def test_spending_does_not_change_what_a_calibration_holds_for(anchors: Anchors) -> None:
     machine = Machine(anchors.matrix.shape[1])
-    plain = make(machine).ranking(anchors)
-    assert make(machine, budget_ms=5, gate=Gate()).ranking(anchors) == plain
-    assert make(machine, views=3).ranking(anchors) != plain
+    plain = make(machine).ranking(Modality.IMAGE, anchors)
+    assert make(machine, budget_ms=5, gate=Gate()).ranking(Modality.IMAGE, anchors) == plain
+    assert make(machine, views=3).ranking(Modality.IMAGE, anchors) != plain
