@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CUDA's own words as our errors, and NVIDIA's bindings on a machine without a GPU."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from rvl_edge.backends.cuda import open_cuda
+from rvl_edge.backends.cuda.interface import cuda_failure
+from rvl_edge.backends.tensorrt.flavours import Log
+from rvl_edge.errors import BackendError, ConfigError, GpuLost, GpuOutOfMemory, MissingDependency
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("cudaErrorMemoryAllocation", GpuOutOfMemory),
+        ("cudaErrorIllegalAddress", GpuLost),
+        ("cudaErrorLaunchFailure", GpuLost),
+        ("cudaErrorLaunchTimeout", GpuLost),
+        ("cudaErrorECCUncorrectable", GpuLost),
+        ("cudaErrorInvalidValue", BackendError),
+        ("cudaErrorStreamCaptureInvalidated", BackendError),
+    ],
+)
+def test_status_codes_are_those_of_nvidias_bindings(status: str, error: type[BackendError]) -> None:
+    runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
+    failure = cuda_failure("cudaSomething", int(getattr(runtime.cudaError_t, status)), status)
+    assert type(failure) is error
+    assert status in str(failure)
+
+
+def test_a_machine_without_a_gpu_is_told_what_to_do() -> None:
+    runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
+    try:
+        status, count = runtime.cudaGetDeviceCount()
+    except RuntimeError:  # no driver library at all
+        status, count = 1, 0
+    if not int(status) and count:
+        pytest.skip("there is a GPU")
+    with pytest.raises(BackendError, match=r"no GPU can be used.*onnxruntime"):
+        open_cuda("cuda-python")
+
+
+@pytest.mark.parametrize(("library", "extra"), [("cuda-python", "cuda"), ("pycuda", "pycuda")])
+def test_a_binding_that_is_not_installed(library: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cuda", "cuda.bindings", "pycuda"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("cuda_python", "py_cuda"):
+        monkeypatch.delitem(sys.modules, f"rvl_edge.backends.cuda.{name}", raising=False)
+    with pytest.raises(MissingDependency, match=rf"pip install 'rvl-edge-sdk\[{extra}\]'"):
+        open_cuda(library)
+
+
+def test_the_environment_names_the_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RVL_EDGE_CUDA", "cupy")
+    with pytest.raises(ConfigError, match=r"got 'cupy', expected cuda-python, pycuda.*RVL_EDGE_CUDA"):
+        open_cuda()
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (out of memory)", GpuOutOfMemory),
+        (
+            "[defaultAllocator.cpp] Error Code 1: Cuda Runtime (an illegal memory access was encountered)",
+            GpuLost,
+        ),
+        ("Error Code 4: API Usage Error (input dimensions are not fully specified)", BackendError),
+    ],
+)
+def test_what_tensorrt_says_in_its_log_alone(said: str, error: type[BackendError]) -> None:
+    log = Log()
+    log.errors.append(said)
+    failure = log.failure("image.engine cannot be run")
+    assert type(failure) is error
+    assert said in str(failure)
