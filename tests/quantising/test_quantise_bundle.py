@@ -90,6 +90,7 @@ def test_a_senses_own_gates_stand_on_the_common_ones(tmp_path: Path) -> None:
     [
         ({"precision": "float8"}, "modelopt"),
         ({"methods": ["guess"]}, "methods"),
+        ({"methods": ["percentile"], "tool": "modelopt"}, "modelopt has minmax, entropy"),
         ({"gates": {"clean_drop": 2}}, "clean_drop"),
         ({"senses": {}}, "senses"),
         ({"senses": ["image"]}, "senses"),

@@ -11,13 +11,15 @@ from onnx import numpy_helper
 
 from rvl_edge.backends import open_session
 from rvl_edge.errors import ConfigError
-from rvl_edge.offline.quantising.choosing import Chosen, quantise_graph
+from rvl_edge.offline.quantising.choosing import Chosen, Way, quantise_graph
 from rvl_edge.offline.quantising.graphs import find_products, float_graph
+from rvl_edge.offline.quantising.ranges import METHODS
+
+WAY = Way("int8", "onnxruntime", METHODS)
 
 
-def quantised(content: bytes, **options: object) -> Chosen:
-    settings = {"methods": ("minmax", "percentile"), "on_step": lambda _: None, **options}
-    return quantise_graph(content, small.inputs(32), dim=small.DIM, **settings)
+def quantised(content: bytes, keep: tuple[str, ...] = ()) -> Chosen:
+    return quantise_graph(content, small.inputs(32), WAY, dim=small.DIM, keep=keep, on_step=lambda _: None)
 
 
 def run(content: bytes, batch: np.ndarray) -> np.ndarray:
@@ -33,7 +35,7 @@ def test_products_with_weights_are_found_by_title_but_for_the_last_and_the_atten
 
 
 def test_what_is_kept_stays_as_it_was() -> None:
-    model = onnx.load_from_string(quantised(small.graph(), keep=["*.fc2"]).graph)
+    model = onnx.load_from_string(quantised(small.graph(), keep=("*.fc2",)).graph)
     by_name = {node.name: node for node in model.graph.node}
     assert list(by_name["second"].input) == ["mixed", "w2"]
     assert list(by_name["scores"].input) == ["b", "c"]
@@ -44,7 +46,7 @@ def test_what_is_kept_stays_as_it_was() -> None:
 @pytest.mark.parametrize(("keep", "message"), [("*.fc9", "called so"), ("*", "left to quantise")])
 def test_a_pattern_that_fits_nothing_or_everything_is_refused(keep: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        quantised(small.graph(), keep=[keep])
+        quantised(small.graph(), keep=(keep,))
 
 
 def test_weights_are_integers_with_a_scale_a_column() -> None:
@@ -71,7 +73,7 @@ def test_half_precision_storage_makes_no_difference_beyond_its_rounding() -> Non
 
 
 def test_the_chosen_method_is_the_nearest_and_near_indeed() -> None:
-    chosen = quantised(small.graph(), methods=("minmax", "percentile", "entropy"))
+    chosen = quantised(small.graph())
     assert chosen.cosines[chosen.method] == max(chosen.cosines.values())
     batch = small.inputs(16, seed=5)
     cosines = np.einsum("nd,nd->n", run(small.graph(), batch), run(chosen.graph, batch))

@@ -6,18 +6,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from rvl_edge.backends import open_session
+from rvl_edge.bundle.manifest import QuantisedPrecision
 from rvl_edge.offline.exporting.encoder import in_batches
-from rvl_edge.offline.quantising.graphs import find_products, float_graph
-from rvl_edge.offline.quantising.observing import observe
+from rvl_edge.offline.quantising.by_modelopt import ModelOptTool
+from rvl_edge.offline.quantising.graphs import Product, find_products, float_graph
 from rvl_edge.offline.quantising.ranges import Method
-from rvl_edge.offline.quantising.static import quantise_int8
+from rvl_edge.offline.quantising.simulating import open_quantised
+from rvl_edge.offline.quantising.static import OnnxRuntimeTool
 from rvl_edge.types import FloatArray
 
-_BATCH = 4
+Tool = Literal["onnxruntime", "modelopt"]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to quantise.
+
+    Attributes:
+        precision: of the products.
+        tool: what puts the Q/DQ in.
+        methods: of calibration, to choose from.
+    """
+
+    precision: QuantisedPrecision
+    tool: Tool
+    methods: tuple[Method, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +58,9 @@ class Chosen:
 def quantise_graph(
     content: bytes,
     inputs: FloatArray,
+    way: Way,
     *,
     dim: int,
-    methods: Sequence[Method],
     keep: Sequence[str] = (),
     on_step: Callable[[str], None],
 ) -> Chosen:
@@ -52,36 +70,36 @@ def quantise_graph(
         content: a float32 graph.
         inputs: (N, ...) calibration inputs. Ranges are taken from the first three quarters, the method is
             chosen on the last.
+        way: precision, tool and methods.
         dim: D of the embedding.
-        methods: to choose from.
         keep: patterns of products that stay in float32.
         on_step: told what comes next.
 
     Raises:
         ConfigError: the graph is no float32 graph, or a pattern fits nothing.
+        MissingDependency: the tool is not installed.
     """
-    model = float_graph(content)
-    products = find_products(model, keep)
+    products = find_products(float_graph(content), keep)
     cut = 3 * len(inputs) // 4
     on_step("ranges of activations")
-    histograms = observe(
-        model, [each.activations for each in products], np.array_split(inputs[:cut], -(-cut // _BATCH))
-    )
-    del model
-    wanted = _encode(content, inputs[cut:], dim)
-    graphs: dict[Method, bytes] = {}
-    cosines: dict[Method, float] = {}
-    for method in methods:
-        on_step(method)
-        limits = {name: each.limit(method) for name, each in histograms.items()}
-        graph = quantise_int8(float_graph(content), products, limits).SerializeToString()
-        cosines[method] = float(np.einsum("nd,nd->n", wanted, _encode(graph, inputs[cut:], dim)).mean())
-        if cosines[method] == max(cosines.values()):
-            graphs = {method: graph}
-    ((best, graph),) = graphs.items()
-    return Chosen(graph, best, cosines, len(products))
+    make = _tool(way, content, products, inputs[:cut])
+    best, cosines = b"", dict[Method, float]()
+    with closing(open_session(content, name="the graph", dim=dim)) as reference:
+        wanted = in_batches(reference.run, inputs[cut:])
+        for method in way.methods:
+            on_step(method)
+            graph = make(method)
+            with closing(open_quantised(graph, way.precision, reference, dim)) as session:
+                found = in_batches(session.run, inputs[cut:])
+            cosines[method] = float(np.einsum("nd,nd->n", wanted, found).mean())
+            if cosines[method] == max(cosines.values()):
+                best, chosen = graph, method
+    return Chosen(best, chosen, cosines, len(products))
 
 
-def _encode(graph: bytes, inputs: FloatArray, dim: int) -> FloatArray:
-    with closing(open_session(graph, name="the graph", dim=dim)) as session:
-        return in_batches(session.run, inputs)
+def _tool(
+    way: Way, content: bytes, products: Sequence[Product], inputs: FloatArray
+) -> Callable[[Method], bytes]:
+    if way.tool == "modelopt":
+        return ModelOptTool(content, products, inputs, way.precision)
+    return OnnxRuntimeTool(content, products, inputs)

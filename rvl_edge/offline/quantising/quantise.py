@@ -20,6 +20,7 @@ from rvl_edge.offline.quantising.choosing import Chosen, quantise_graph
 from rvl_edge.offline.quantising.ranges import Method
 from rvl_edge.offline.quantising.recipe import QuantiseRecipe, SenseRecipe, read_recipe
 from rvl_edge.offline.quantising.samples import calibration_inputs
+from rvl_edge.offline.quantising.simulating import open_quantised
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.types import FloatArray, Modality
 
@@ -105,7 +106,7 @@ class _Run:
         self._bundle = bundle
         self._data = data
         self._on_step = on_step
-        self._steps = len(recipe.methods) + 3
+        self._steps = len(recipe.way.methods) + 3
         self._entries = dict(bundle.manifest.senses)
         self.made: dict[Modality, QuantisedSense] = {}
 
@@ -128,8 +129,8 @@ class _Run:
         chosen = quantise_graph(
             files.graph,
             material.inputs,
+            recipe.way,
             dim=self._bundle.manifest.embedding_dim,
-            methods=recipe.methods,
             keep=sense.keep,
             on_step=step,
         )
@@ -191,11 +192,11 @@ class _Run:
         self, reference: bytes, chosen: Chosen, entry: SenseEntry, frames: Frames, sense: SenseRecipe
     ) -> GateReport:
         dim, name = self._bundle.manifest.embedding_dim, entry.graph.path
+        precision = self._recipe.precision
         with (
             closing(open_session(reference, name=name, dim=dim)) as first,
-            closing(open_session(chosen.graph, name=name, dim=dim)) as second,
+            closing(open_quantised(chosen.graph, precision, first, dim)) as second,
         ):
-            precision = self._recipe.precision
             return hold(first, second, frames, sense.gates, backend=DEFAULT_BACKEND, precision=precision)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,8 +13,16 @@ from rvl_edge._validation import complaints
 from rvl_edge.bundle.manifest import BundleName, QuantisedPrecision
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.gates import GateRecipe
-from rvl_edge.offline.quantising.ranges import METHODS, Method
+from rvl_edge.offline.quantising.by_modelopt import ModelOptTool
+from rvl_edge.offline.quantising.choosing import Tool, Way
+from rvl_edge.offline.quantising.ranges import Method
+from rvl_edge.offline.quantising.static import OnnxRuntimeTool
 from rvl_edge.types import Modality
+
+_METHODS: dict[Tool, tuple[Method, ...]] = {
+    "onnxruntime": OnnxRuntimeTool.methods,
+    "modelopt": ModelOptTool.methods,
+}
 
 
 class _Entry(BaseModel):
@@ -54,7 +62,8 @@ class QuantiseRecipe(_Entry):
         precision: `int8`, or `float8` (E4M3, by modelopt, for GPUs from compute capability 8.9).
         tool: what puts the Q/DQ in.
         count: samples of each sense, at least 8; a quarter of them chooses the method.
-        methods: of calibration, to choose from by the cosine to the float32 graph.
+        methods: of calibration, to choose from by the cosine to the float32 graph; all that the tool has
+            unless named.
     """
 
     bundle: Path | None = None
@@ -63,9 +72,9 @@ class QuantiseRecipe(_Entry):
     out: Path
     senses: Annotated[dict[Modality, SenseRecipe], Field(min_length=1)]
     precision: QuantisedPrecision = "int8"
-    tool: Literal["onnxruntime", "modelopt"] = "onnxruntime"
+    tool: Tool = "onnxruntime"
     count: Annotated[int, Field(ge=8)] = 128
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = METHODS
+    methods: tuple[Method, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -86,7 +95,14 @@ class QuantiseRecipe(_Entry):
     def _tool_can(self) -> QuantiseRecipe:
         if self.precision == "float8" and self.tool != "modelopt":
             raise ValueError("precision: float8 needs tool: modelopt")
+        if not set(self.methods) <= set(_METHODS[self.tool]):
+            raise ValueError(f"methods: {self.tool} has {', '.join(_METHODS[self.tool])}")
         return self
+
+    @property
+    def way(self) -> Way:
+        """Precision, tool and methods."""
+        return Way(self.precision, self.tool, self.methods or _METHODS[self.tool])
 
 
 def read_recipe(path: Path) -> QuantiseRecipe:

@@ -11,7 +11,36 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from rvl_edge.offline.quantising.graphs import Product
+from rvl_edge.offline.quantising.graphs import Product, float_graph
+from rvl_edge.offline.quantising.observing import observe
+from rvl_edge.offline.quantising.ranges import METHODS, Method
+from rvl_edge.types import FloatArray
+
+_BATCH = 4  # bounds the memory of activations
+
+
+class OnnxRuntimeTool:
+    """Ranges are taken once; each method then makes a graph of them.
+
+    Args:
+        content: a float32 graph.
+        products: which of it to quantise.
+        inputs: (N, ...) calibration inputs.
+    """
+
+    methods = METHODS
+
+    def __init__(self, content: bytes, products: Sequence[Product], inputs: FloatArray) -> None:
+        self._content = content
+        self._products = products
+        batches = np.array_split(inputs, -(-len(inputs) // _BATCH))
+        self._seen = observe(float_graph(content), [each.activations for each in products], batches)
+
+    def __call__(self, method: Method) -> bytes:
+        """The quantised graph, with ranges by one of `methods`."""
+        limits = {name: each.limit(method) for name, each in self._seen.items()}
+        model = float_graph(self._content)
+        return bytes(quantise_int8(model, self._products, limits).SerializeToString())
 
 
 def quantise_int8(
