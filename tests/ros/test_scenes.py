@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ class Shown:
 
     def __init__(self, reading: SceneReading) -> None:
         self.message = scene_message(reading, SENSES, "model@1")
-        self.status = scene_status(reading, SENSES, "perception", "model@1")
+        self.status = scene_status(reading, SENSES, "perception", "model@1", stale_after=600.0)
 
     def __getitem__(self, modality: Modality) -> SenseVote:
         return next(vote for vote in self.message.senses if vote.modality == modality.value)
@@ -161,9 +162,18 @@ def test_a_scene_that_cannot_go_out_is_counted_and_the_next_one_does(stage: Stag
 def test_what_fails_is_an_error_in_the_diagnostics_until_it_works_again(stage: Stage) -> None:
     stage.broken = True
     stage.show(seen(IMAGE, dog=1.0), 10.0)
-    row = scene_status(stage.end(), SENSES, "perception", "model@1")
+    row = scene_status(stage.end(), SENSES, "perception", "model@1", stale_after=600.0)
     assert row.level == DiagnosticStatus.ERROR
     assert "network" in row.message
+
+
+def test_a_scene_that_nothing_new_came_for_is_stale(stage: Stage) -> None:
+    stage.show(seen(IMAGE, dog=1.0), 10.0)
+    reading = stage.end()
+    assert reading.silence >= 0
+    for silence, level in ((1.9, DiagnosticStatus.OK), (2.1, DiagnosticStatus.STALE)):
+        later = replace(reading, silence=silence)
+        assert scene_status(later, SENSES, "perception", "model@1", stale_after=2.0).level == level
 
 
 def test_senses_that_keep_contradicting_each_other_are_reported(stage: Stage) -> None:

@@ -14,6 +14,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.descriptions import ParameterFile
 
+_SWITCHES = {"use_cola": "use_cola", "monitors": "trust.monitors", "sentinel": "trust.sentinel"}
+
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments, and the node made from them."""
@@ -51,6 +53,16 @@ def generate_launch_description() -> LaunchDescription:
             "use_cola", default_value="", description="Rank by COLA; empty: as params_file."
         ),
         DeclareLaunchArgument(
+            "monitors",
+            default_value="",
+            description="Judge how far results can be trusted; empty: as params_file.",
+        ),
+        DeclareLaunchArgument(
+            "sentinel",
+            default_value="",
+            description="Have the encoders from before hardening judge too; empty: as params_file.",
+        ),
+        DeclareLaunchArgument(
             "autostart",
             default_value="true",
             choices=["true", "false"],
@@ -85,8 +97,9 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
     for name in ("modalities", "labels"):
         if words := given(name):
             parameters[name] = [each.strip() for each in words.strip("[]").split(",")]
-    if use_cola := given("use_cola"):
-        parameters["use_cola"] = use_cola.lower() == "true"
+    for name, parameter in _SWITCHES.items():
+        if switch := given(name):
+            parameters[parameter] = switch.lower() == "true"
     return [
         LifecycleNode(
             package="rvl_edge",

@@ -12,8 +12,8 @@ def generate_launch_description() -> LaunchDescription:
     """The arguments, and the node made from them."""
     arguments = {
         "namespace": ("", "Namespace of the node and its topics."),
-        "image": ("demo", "Picture, video, folder of those, device:N, or demo; none: nothing."),
-        "thermal": ("demo", "Picture, .npy stack, folder of those, or demo; none: nothing."),
+        "image": ("demo", "Picture, video, folder of those, device:N, spoof, or demo; none: nothing."),
+        "thermal": ("demo", "Picture, .npy stack, folder of those, spoof, or demo; none: nothing."),
         "depth": ("none", "16-bit picture, .npy stack, or folder of those; none: nothing."),
         "audio": ("demo", "Sound file, or demo; none: nothing."),
         "image_rate": ("15.0", "Pictures a second."),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 from rvl_edge import BackendError, Bundle, ConfigError, Modality, Perceiver
 from rvl_edge_ros.params import Settings
@@ -42,6 +43,8 @@ class Model:
             modalities=present,
             threads=settings.threads or None,
             cola=settings.cola or False,
+            monitors=settings.trust_monitors,
+            sentinel=settings.trust_sentinel,
             backend=settings.backend,
         )
         try:
@@ -63,17 +66,16 @@ class Model:
         Raises:
             ConfigError: the new ones cannot be used; the old ones stay in force.
         """
-        changes_cola = new.cola != old.cola
-        if changes_cola:
-            self.perceiver.set_cola(new.cola or False)
-        if (new.labels, new.templates) == (old.labels, old.templates):
-            return
-        try:
-            self.use_labels(new)
-        except BaseException:
-            if changes_cola:
-                self.perceiver.set_cola(old.cola or False)
-            raise
+        with ExitStack() as undo:
+            if new.cola != old.cola:
+                self.perceiver.set_cola(new.cola or False)
+                undo.callback(self.perceiver.set_cola, old.cola or False)
+            if _monitors(new) != _monitors(old):
+                self.perceiver.set_monitors(**_monitors(new))
+                undo.callback(self.perceiver.set_monitors, **_monitors(old))
+            if (new.labels, new.templates) != (old.labels, old.templates):
+                self.use_labels(new)
+            undo.pop_all()
 
     def use_labels(self, settings: Settings) -> None:
         """Put the labels of the settings in force, or the bundle's own where there are none.
@@ -93,6 +95,13 @@ class Model:
         anchors = self.perceiver.anchors(modality)
         return anchors.version, anchors.untrained
 
+    def calibration(self, modality: Modality) -> str:
+        """Which calibration a sense's labels in force have, in words; empty where they have none."""
+        fitted = self.perceiver.confidence(modality)
+        if fitted is None:
+            return ""
+        return f"{fitted.label_set}, {fitted.coverage:.0%} covered, temperature {fitted.temperature:.2f}"
+
     def close(self, timeout: float) -> bool:
         """Free the bundle; False if an inference that does not end kept it for `timeout` seconds."""
         closing = threading.Thread(target=self.perceiver.close, name="closing", daemon=True)
@@ -108,3 +117,7 @@ class Model:
                 self.unavailable[each] = str(error)
         if not self.modalities:
             raise BackendError("no encoder could be loaded", got="; ".join(self.unavailable.values()))
+
+
+def _monitors(settings: Settings) -> dict[str, bool]:
+    return {"monitors": settings.trust_monitors, "sentinel": settings.trust_sentinel}

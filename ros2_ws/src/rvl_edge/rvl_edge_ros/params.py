@@ -74,6 +74,14 @@ class Settings:
     cola_gate: bool = _parameter(
         "cola.gate", False, "more than one view only where the first one is unsure or distrusted"
     )
+    trust_monitors: bool = _parameter(
+        "trust.monitors", True, "judge how far each result can be trusted; off: trust is not a number"
+    )
+    trust_sentinel: bool = _parameter(
+        "trust.sentinel",
+        False,
+        "run the encoders from before hardening too, and distrust what they disagree about; costs their time",
+    )
     trust_warn: float = _parameter(
         "trust.warn",
         0.5,
@@ -193,6 +201,8 @@ def check(settings: Settings) -> None:
     _one_of("thermal.unit", (settings.thermal_unit,), ["", *(each.value for each in ThermalUnit)])
     _one_of("depth.unit", (settings.depth_unit,), ["", *(each.value for each in DepthUnit)])
     _ = settings.cola
+    if settings.trust_sentinel and not settings.trust_monitors:
+        raise ConfigError("trust.sentinel without trust.monitors", fix="set trust.monitors as well")
     if settings.templates and not settings.labels:
         raise ConfigError("templates without labels", fix="set labels too, in the same request")
     for name, hop, window in (

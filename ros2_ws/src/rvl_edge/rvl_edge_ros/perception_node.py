@@ -230,7 +230,8 @@ class PerceptionNode(LifecycleNode):
                 if report.state is State.STALLED:
                     stalled = f"{report.modality}: {report.detail}"
             senses, scene = self._model.modalities, self._pipeline.scenes.read()
-            message.status.append(scene_status(scene, senses, name, model_id))
+            stale_after = self._settings.stale_after
+            message.status.append(scene_status(scene, senses, name, model_id, stale_after=stale_after))
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         stalled_for, limit = self._watch.read(stalled=bool(stalled)), self._settings.stalled_exit

@@ -36,12 +36,13 @@ class Report:
     reading: Reading
     labels_version: int
     untrained: tuple[str, ...]
+    calibration: str
 
 
 def sense_reports(model: Model, pipeline: Pipeline, settings: Settings) -> list[Report]:
     """One report a sense that was asked for, those that cannot be had included."""
     reports = [
-        Report(each, State.UNAVAILABLE, reason, Reading(), 0, ())
+        Report(each, State.UNAVAILABLE, reason, Reading(), 0, (), "")
         for each, reason in model.unavailable.items()
     ]
     for each, sense in pipeline.senses.items():
@@ -54,7 +55,7 @@ def sense_reports(model: Model, pipeline: Pipeline, settings: Settings) -> list[
             trust_warn=settings.trust_warn,
         )
         version, untrained = model.labels_state(each)
-        reports.append(Report(each, state, detail, reading, version, untrained))
+        reports.append(Report(each, state, detail, reading, version, untrained, model.calibration(each)))
     return reports
 
 
@@ -110,6 +111,7 @@ def diagnostic_status(report: Report, node_name: str, model_id: str) -> Diagnost
         "findings": "; ".join(f"{each.monitor}: {each.detail}" for each in reading.recent.findings) or "none",
         "last error": reading.last_error or "none",
         "labels version": report.labels_version,
+        "calibration": report.calibration or "none for these labels: nothing is decided to be unknown",
         "untrained labels": ", ".join(report.untrained) or "none",
     }
     return DiagnosticStatus(

@@ -69,6 +69,7 @@ def labels_message(seen: Perception, sample: Sample, model_id: str) -> Labels:
         encode_ms=seen.timing.encode,
         refine_ms=seen.timing.refine,
         classify_ms=seen.timing.classify,
+        judge_ms=seen.timing.judge,
         refine_views=0 if spent is None else spent.views,
         refine_labels=0 if spent is None else spent.classes,
         refine_reason="" if spent is None else spent.why.value,

@@ -32,10 +32,15 @@ def scene_message(reading: SceneReading, modalities: Iterable[Modality], model_i
 
 
 def scene_status(
-    reading: SceneReading, modalities: Iterable[Modality], node_name: str, model_id: str
+    reading: SceneReading,
+    modalities: Iterable[Modality],
+    node_name: str,
+    model_id: str,
+    *,
+    stale_after: float,
 ) -> DiagnosticStatus:
-    """The newest scene for people and dashboards."""
-    level, text = _judge(reading)
+    """The newest scene for people and dashboards; stale where it is older than `stale_after` seconds."""
+    level, text = _judge(reading, stale_after)
     rows = {
         "labels": ", ".join(
             f"{label.name} {label.probability:.2f}"
@@ -55,12 +60,14 @@ def scene_status(
     )
 
 
-def _judge(reading: SceneReading) -> tuple[bytes, str]:
+def _judge(reading: SceneReading, stale_after: float) -> tuple[bytes, str]:
     scene = reading.scene
     if reading.failing:
         return DiagnosticStatus.ERROR, reading.last_error
     if scene is None:
         return DiagnosticStatus.WARN, "no result of any sense yet"
+    if reading.silence > stale_after:
+        return DiagnosticStatus.STALE, f"no scene for {reading.silence:.1f} s"
     if scene.findings:
         return DiagnosticStatus.WARN, "; ".join(each.detail for each in scene.findings)
     if not scene.labels:

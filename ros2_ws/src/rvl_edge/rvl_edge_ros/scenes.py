@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -30,7 +31,8 @@ class SceneReading:
         scene: the newest.
         stamp: nanoseconds, of the sample that arrived last, by which the others' ages are told.
         newest: each sense's newest result.
-        published: how many scenes went out.
+        silence: seconds since the newest scene went out; NaN before the first.
+        published: how many did.
         failed: how many results made the fusion fail; `failing` while the newest did.
         last_error: the newest reason for that.
     """
@@ -38,6 +40,7 @@ class SceneReading:
     scene: Scene | None = None
     stamp: int = 0
     newest: dict[Modality, Seen] = field(default_factory=dict)
+    silence: float = float("nan")
     published: int = 0
     failed: int = 0
     failing: bool = False
@@ -76,6 +79,7 @@ class Scenes:
         self._warn = warn
         self._reading = SceneReading()
         self._latest = float("-inf")
+        self._went_out = float("nan")
         self._lock = threading.Lock()
         self._max_age: dict[Modality, float] = {}
         self.apply(settings)
@@ -96,7 +100,7 @@ class Scenes:
 
     def read(self) -> SceneReading:
         """Everything at this moment."""
-        return self._reading
+        return replace(self._reading, silence=time.monotonic() - self._went_out)
 
     def stop(self, timeout: float) -> bool:
         """As `Worker.stop`."""
@@ -113,6 +117,7 @@ class Scenes:
                 self._warn(text)
             self._reading = replace(before, failed=before.failed + 1, failing=True, last_error=text)
         else:
+            self._went_out = time.monotonic()
             self._reading = replace(reading, published=before.published + 1, failing=False)
 
     def _with(self, before: SceneReading, modality: Modality, seen: Seen) -> SceneReading:
