@@ -69,7 +69,7 @@ def from_set(modality: Modality, spec: PreprocessSpec, data: Path, part: Part, m
     stimuli = make_stimuli(whole.take(order[:most]), spec)
     return LabelledSamples(
         modality,
-        [_as_sample(modality, each, stimuli.sample_rate) for each in stimuli.samples],
+        [as_sample(modality, each, stimuli.sample_rate) for each in stimuli.samples],
         stimuli.questions,
         f"the {part.value} part of {FOLDERS[modality]}",
     )
@@ -139,7 +139,8 @@ class _Files(Sequence[Sample]):
         return read_sample(self._paths[place], self._modality)
 
 
-def _as_sample(modality: Modality, sample: npt.NDArray[Any], sample_rate: int) -> Sample:
+def as_sample(modality: Modality, sample: npt.NDArray[Any], sample_rate: int) -> Sample:
+    """A sample as a file of its sense would give it; `sample_rate` is of sounds, in Hz."""
     if modality is Modality.IMAGE:
         return ImageSample(sample)
     if modality is Modality.THERMAL:
