@@ -19,9 +19,6 @@ CODES: dict[QuantisedPrecision, int] = {
     "int8": onnx.TensorProto.INT8,
     "float8": onnx.TensorProto.FLOAT8E4M3FN,
 }
-    "int8": onnx.TensorProto.INT8,
-    "float8": onnx.TensorProto.FLOAT8E4M3FN,
-}
 
 
 @needs_modelopt
