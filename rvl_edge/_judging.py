@@ -29,6 +29,7 @@ class Judge:
     def __init__(self, bundle: Bundle, modalities: Iterable[Modality]) -> None:
         file = bundle.calibration
         self._senses = {each: None if file is None else file.of(bundle.manifest, each) for each in modalities}
+        self._scales = {each: bundle.manifest.senses[each].logit_scale for each in self._senses}
         self._found: dict[tuple[Modality, bool], tuple[Anchors, Refiner | None, ConfidenceEntry | None]] = {}
 
     def entry(self, modality: Modality, anchors: Anchors, refiner: Refiner | None) -> ConfidenceEntry | None:
@@ -42,6 +43,10 @@ class Judge:
         found = None if sense is None else sense.confidence_for(anchors.labels, anchors.templates, ranking)
         self._found[place] = (anchors, refiner, found)
         return found
+
+    def sharpness(self, modality: Modality, fitted: ConfidenceEntry | None) -> float:
+        """What multiplies scores before the softmax."""
+        return self._scales[modality] / (1.0 if fitted is None else fitted.temperature)
 
     def ranking(self, modality: Modality, anchors: Anchors, refiner: Refiner | None) -> str:
         """How labels are ranked, as `ConfidenceEntry.ranking` names it."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from rvl_edge._encoder import SenseEncoder, load_graph
 from rvl_edge._judging import Judge
+from rvl_edge._perceiving import RawSample, Sense
 from rvl_edge._refiner import Refiner
 from rvl_edge._trusting import Truster
 from rvl_edge.backends import DEFAULT_BACKEND
@@ -35,8 +35,7 @@ from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, Preprocess
 from rvl_edge.refine import ColaSettings, PromptSet
 from rvl_edge.text import Anchors, LabelBank, TextEncoder, Tokenizer, Vocabulary
 from rvl_edge.text.prompts import checked_texts
-from rvl_edge.trust.confidence import decide
-from rvl_edge.types import FloatArray, Label, Modality, Perception, Timing
+from rvl_edge.types import FloatArray, Label, Modality, Perception
 
 _Spec = TypeVar("_Spec", ImageSpec, ThermalSpec, DepthSpec, AudioSpec, VideoSpec)
 
@@ -314,7 +313,7 @@ class Perceiver:
             raise NonFinite("the embedding has values that are no numbers")
         encoder, anchors = self._encoder(modality), self.anchors(modality)
         fitted = self._judge.entry(encoder.modality, anchors, None)
-        return anchors.rank(embedding, _sharpness(encoder, fitted))
+        return anchors.rank(embedding, self._judge.sharpness(encoder.modality, fitted))
 
     def warm_up(self, modality: Modality | str | None = None) -> None:
         """Load and run once what later calls need, for one sense or for all.
@@ -344,59 +343,11 @@ class Perceiver:
         self.close()
 
     def _perceive(
-        self,
-        modality: Modality,
-        sample: npt.NDArray[Any] | Sequence[npt.NDArray[Any]],
-        preprocess: Callable[[], FloatArray],
+        self, modality: Modality, sample: RawSample, preprocess: Callable[[], FloatArray]
     ) -> Perception:
-        encoder, refiner, truster = self._encoders[modality], self._refiner, self._truster
-        begin = perf_counter()
-        inputs = preprocess()
-        preprocessed = perf_counter()
         anchors = self._bank.current[modality]
-        look = None if truster is None else truster.look(modality, sample, inputs)
-        if refiner is None:
-            embedding, scores, refinement, refine_ms = encoder.encode(inputs[None])[0], None, None, 0.0
-            encode_ms = 1e3 * (perf_counter() - preprocessed)
-            trust = None if look is None else look.trust(embedding)
-        else:
-            plain = _sharpness(encoder, self._judge.entry(modality, anchors, None))
-            refined = refiner.refine(
-                modality,
-                anchors,
-                inputs,
-                encode=encoder.encode,
-                sharpness=plain,
-                trust=None if look is None else lambda first: look.trust(first).value,
-            )
-            embedding, scores, refinement = refined.embeddings[0], refined.scores, refined.refinement
-            encode_ms = refined.encode_ms
-            refine_ms = refined.refine_ms - (0.0 if look is None else look.milliseconds)
-            trust = None if look is None else look.with_views(refined.embeddings)
-        judge_ms = 0.0 if look is None else look.milliseconds
-        scored = perf_counter()
-        fitted = self._judge.entry(modality, anchors, None if scores is None else refiner)
-        scale = _sharpness(encoder, fitted)
-        labels = anchors.rank(embedding, scale) if scores is None else anchors.rank_scores(scores, scale)
-        verdict = decide(labels, fitted)
-        timing = Timing(
-            preprocess=1e3 * (preprocessed - begin),
-            encode=encode_ms,
-            refine=refine_ms,
-            classify=1e3 * (perf_counter() - scored),
-            judge=judge_ms,
-        )
-        return Perception(
-            modality,
-            embedding,
-            labels,
-            anchors.version,
-            timing,
-            decision=verdict.decision,
-            plausible=verdict.plausible,
-            trust=trust,
-            refinement=refinement,
-        )
+        sense = Sense(self._encoders[modality], anchors, self._judge, self._refiner, self._truster)
+        return sense.perceive(sample, preprocess)
 
     def _prepare(self, refiner: Refiner | None) -> None:
         """Let no perception wait for what COLA computes once a label set."""
@@ -419,11 +370,6 @@ class Perceiver:
         spec: PreprocessSpec = self._encoder(modality).entry.preprocess
         assert isinstance(spec, kind)  # the manifest's validation holds sense and kind together
         return spec
-
-
-def _sharpness(encoder: SenseEncoder, fitted: ConfidenceEntry | None) -> float:
-    """What multiplies scores before the softmax."""
-    return encoder.entry.logit_scale / (1.0 if fitted is None else fitted.temperature)
 
 
 def _modality(name: Modality | str) -> Modality:
