@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from rvl_edge.benchmarking.board import Board
 from rvl_edge.benchmarking.bundles import Plan, SenseOutcome, bench_sense
 from rvl_edge.benchmarking.comparing import Contender, Measured, Outcome, Runner, compare
 from rvl_edge.benchmarking.machine import Machine
 from rvl_edge.benchmarking.timing import Pace, Times, take_turns
 
 __all__ = [
+    "Board",
     "Contender",
     "Machine",
     "Measured",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from rvl_edge.benchmarking.board import Board
+
 _PACKAGES = ("rvl-edge-sdk", "numpy", "onnxruntime", "openvino", "torch")
 
 
@@ -24,6 +26,7 @@ class Machine:
         system: operating system and architecture.
         python: release of the interpreter.
         packages: "name release" of those that are installed.
+        board: its power mode, clocks and temperatures.
     """
 
     cpu: str
@@ -32,6 +35,7 @@ class Machine:
     system: str
     python: str
     packages: tuple[str, ...]
+    board: Board
 
     @classmethod
     def this(cls) -> Machine:
@@ -44,6 +48,7 @@ class Machine:
             system=f"{platform.system()} {platform.machine()}",
             python=platform.python_version(),
             packages=tuple(_installed()),
+            board=Board.read(),
         )
 
 

@@ -42,7 +42,7 @@ def run(
     Backends take turns, so that what else the machine does disturbs all alike.
     """
     from rvl_edge.backends import installed_backends
-    from rvl_edge.benchmarking import Machine, Pace, Plan, bench_sense
+    from rvl_edge.benchmarking import Board, Machine, Pace, Plan, bench_sense
     from rvl_edge.bundle import Bundle
     from rvl_edge.types import Modality
 
@@ -53,9 +53,12 @@ def run(
     machine = Machine.this()
     results = [bench_sense(opened, sense, plan, others.get(sense, ())) for sense in senses]
     if as_json:
-        print_json({"machine": machine, "plan": plan, "results": results})
+        print_json({"machine": machine, "plan": plan, "results": results, "board_after": Board.read()})
     else:
         _show(machine, results)
+        for when, board in (("before", machine.board), ("after", Board.read())):
+            if board.summary:
+                typer.echo(f"{when}: {board.summary}")
 
 
 def _torch(
