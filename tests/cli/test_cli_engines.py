@@ -97,7 +97,7 @@ def test_a_bundle_and_another(rvl_edge: CommandLine, tiny_bundle: Path) -> None:
 )
 def test_a_recipe_that_cannot_be_used(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "recipe.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=f"{re.escape(words)}.*export/build-rtx-desktop.yaml"):
+    with pytest.raises(ConfigError, match=f"(?s){re.escape(words)}.*export/build-rtx-desktop.yaml"):
         read_recipe(tmp_path / "recipe.yaml")
 
 
