@@ -98,7 +98,7 @@ def _power_mode(root: Path) -> str | None:
     if not status:
         return None
     modes = re.findall(r"POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+?)\s*>", _text(root / "etc/nvpmodel.conf") or "")
-    names = {int(number): name for number, name in modes}
+    names: dict[int, str] = {int(number): name for number, name in modes}
     return names.get(int(status[1]), f"mode {int(status[1])}")
 
 
