@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rvl_edge._encoder import load_graph
-from rvl_edge.backends import Session, open_session
+from rvl_edge.backends import ENGINE_BACKENDS, Session, open_session
 from rvl_edge.benchmarking import gemm
 from rvl_edge.benchmarking.comparing import Contender, Outcome, compare
 from rvl_edge.benchmarking.flops import count_gflop
@@ -94,4 +94,4 @@ def _contender(bundle: Bundle, entry: SenseEntry, backend: str, threads: int | N
             gemm.gemm_graph(), name="gemm.onnx", dim=gemm.DIM, threads=threads, backend=backend
         )
 
-    return Contender(backend, load, load_gemm)
+    return Contender(backend, load, None if backend in ENGINE_BACKENDS else load_gemm)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -45,12 +45,12 @@ class Contender:
     Attributes:
         name: what to call it.
         load: loads the encoder.
-        load_gemm: loads `gemm_graph`, or what is equal to it, the same way.
+        load_gemm: loads `gemm_graph`, or what is equal to it, the same way; None where it runs no graphs.
     """
 
     name: str
     load: Callable[[], Runner]
-    load_gemm: Callable[[], Runner]
+    load_gemm: Callable[[], Runner] | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Measured:
         batch: samples in a run.
         times: of the runs.
         utilisation: operations a second at the median, over those of a large matrix product; None if they
-            could not be counted.
+            could not be counted, or there was no such product.
         cosine_min: the smallest cosine between its embeddings and the first contender's.
     """
 
@@ -80,7 +80,8 @@ class Outcome:
         description: what ran, as it describes itself.
         load_seconds: until the first run was done.
         resident_mb: memory that loading and the first run took for good, in 1e6 bytes; None if unknown.
-        gemm_gflop_per_second: the best that a large matrix product reached, before all other runs or after.
+        gemm_gflop_per_second: the best that a large matrix product reached, before all other runs or after;
+            None where it runs no graphs.
         measured: batch by batch.
     """
 
@@ -88,7 +89,7 @@ class Outcome:
     description: str
     load_seconds: float
     resident_mb: float | None
-    gemm_gflop_per_second: float
+    gemm_gflop_per_second: float | None
     measured: tuple[Measured, ...]
 
 
@@ -116,21 +117,28 @@ def compare(
     """
     with ExitStack() as stack:
         stack.callback(return_freed_memory)
-        products = [partial(_kept(stack, each.load_gemm()).run, gemm.gemm_input()) for each in contenders]
-        before = take_turns(products, _GEMM_PACE)
+        products = {
+            each.name: partial(_kept(stack, each.load_gemm()).run, gemm.gemm_input())
+            for each in contenders
+            if each.load_gemm is not None
+        }
+        before = _fastest(products)
         loaded = [_load(stack, contender, batches[0][:1]) for contender in contenders]
         embeddings = [[each.runner.run(batch) for each in loaded] for batch in batches]
         times = [take_turns([partial(each.runner.run, batch) for each in loaded], pace) for batch in batches]
-        after = take_turns(products, _GEMM_PACE)
+        after = _fastest(products)
         descriptions = [each.runner.description for each in loaded]
     outcomes = []
     for at, (contender, each) in enumerate(zip(contenders, loaded, strict=True)):
-        limit = 1e3 * gemm.GFLOP / min(before[at].min, after[at].min)
+        name = contender.name
+        limit = 1e3 * gemm.GFLOP / min(before[name], after[name]) if name in products else None
         measured = [
             Measured(
                 batch=len(batch),
                 times=own[at],
-                utilisation=None if gflop is None else 1e3 * gflop * len(batch) / own[at].median / limit,
+                utilisation=None
+                if gflop is None or limit is None
+                else 1e3 * gflop * len(batch) / own[at].median / limit,
                 cosine_min=float(np.einsum("nd,nd->n", found[at], found[0], dtype=np.float64).min()),
             )
             for batch, own, found in zip(batches, times, embeddings, strict=True)
@@ -139,6 +147,11 @@ def compare(
             Outcome(contender.name, descriptions[at], each.seconds, each.resident_mb, limit, tuple(measured))
         )
     return outcomes
+
+
+def _fastest(products: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    times = take_turns(list(products.values()), _GEMM_PACE)
+    return {name: each.min for name, each in zip(products, times, strict=True)}
 
 
 def _load(stack: ExitStack, contender: Contender, sample: npt.NDArray[Any]) -> _Loaded:

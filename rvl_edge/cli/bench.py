@@ -25,7 +25,8 @@ def run(
     *,
     modality: Senses = None,
     backend: Annotated[
-        list[str] | None, typer.Option(help="Backend to measure; may be repeated. Left out, all installed.")
+        list[str] | None,
+        typer.Option(help="Backend to measure; may be repeated. Left out, all installed that can run it."),
     ] = None,
     checkpoint: Annotated[
         list[Path] | None,
@@ -41,7 +42,7 @@ def run(
 
     Backends take turns, so that what else the machine does disturbs all alike.
     """
-    from rvl_edge.backends import installed_backends
+    from rvl_edge.backends import ENGINE_BACKENDS, installed_backends
     from rvl_edge.benchmarking import Board, Machine, Pace, Plan, bench_sense
     from rvl_edge.bundle import Bundle
     from rvl_edge.types import Modality
@@ -49,7 +50,10 @@ def run(
     opened = Bundle.open(bundle)
     senses = [Modality(each) for each in modality] if modality else list(opened.manifest.senses)
     others = _torch(checkpoint or [], threads, senses)
-    plan = Plan(backend or installed_backends(), batch, threads, Pace(seconds, rounds))
+    own = opened.manifest.senses
+    flavours = {engine.flavour for each in senses if each in own for engine in own[each].engines}
+    able = [each for each in installed_backends() if ENGINE_BACKENDS.get(each) in (None, *flavours)]
+    plan = Plan(backend or able, batch, threads, Pace(seconds, rounds))
     machine = Machine.this()
     results = [bench_sense(opened, sense, plan, others.get(sense, ())) for sense in senses]
     if as_json:
