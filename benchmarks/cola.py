@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time of COLA's refinement on one thread, beside POT's solvers in the same run: python benchmarks/refine.py
+"""Time of COLA's refinement on one thread, beside POT's solvers in the same run: python benchmarks/cola.py
 
 Embeddings are random, shaped like CLIP's: texts in a narrow cone, views in another. `scores` is all that
 follows the encoder, `product` its largest part, the views times all texts, and `solve` its transport, for
