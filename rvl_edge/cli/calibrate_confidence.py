@@ -33,7 +33,8 @@ def run(
 ) -> None:
     """Make probabilities mean what they say.
 
-    --data may also be a folder of your own samples, LABEL/FILE, for those labels.
+    --data may also be a folder of your own samples, LABEL/FILE, for those labels. What is in unknown/ only tells
+    how often something else is recognised as such.
     """
     with offline_half("calibrate"):
         from rvl_edge.offline.calibration.calibrating import calibrate_bundle
@@ -69,7 +70,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 def _show(outcomes: tuple[Outcome, ...]) -> None:
     rows = []
     for each in outcomes:
-        report, unknowns = each.report, each.report.unknowns
+        report, unknown = each.report, each.report.strangers or each.report.unknowns
         right, ranking = report.accuracy_answered, each.entry.ranking.partition(" ")[0]
         rows.append(
             (
@@ -80,7 +81,7 @@ def _show(outcomes: tuple[Outcome, ...]) -> None:
                 "" if right is None else f"{right.value:.1%}",
                 f"{report.covered.value:.1%}",
                 f"{report.set_size.value:.2f}/{len(each.entry.labels)}",
-                "" if unknowns is None else f"{unknowns.detected.value:.0%}",
+                "" if unknown is None else f"{unknown.detected.value:.0%}",
             )
         )
     print_table(("", "T", "ECE", "answered", "right", "covered", "set", "unknown"), rows)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -83,6 +84,25 @@ def test_the_samples_of_a_folder_are_its_files_under_their_labels(photos: Path) 
     few = from_folder(photos, None, 12)
     assert len(few) == 12
     assert len(set(few.questions[0].answers.tolist())) > 1
+
+
+def test_what_shows_no_label_is_measured_and_changes_nothing_that_is_fitted(
+    own_bundle: Path, photos: Path, tmp_path: Path
+) -> None:
+    (alone,) = calibrate_bundle(own_bundle, photos, alpha=0.2)
+    folder = Path(shutil.copytree(photos, tmp_path / photos.name))
+    (folder / UNKNOWN).mkdir()
+    for number in range(12):
+        ramp = np.repeat(np.linspace(0, 255, 32)[:, None] * np.ones(32), 3).reshape(32, 32, 3)
+        cv2.imwrite(str(folder / UNKNOWN / f"{number}.png"), np.roll(ramp, number, axis=0))
+    (outcome,) = calibrate_bundle(own_bundle, folder, alpha=0.2)
+    assert outcome.entry.labels == LABELS
+    assert outcome.entry.samples == alone.entry.samples
+    assert outcome.report.accuracy.trials == 90
+    assert outcome.report.strangers is not None
+    assert outcome.report.strangers.detected.trials == 12
+    assert alone.report.strangers is None
+    assert len(from_folder(folder, None, 1000)) == 90
 
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path: Path, photos: Path) -> None:

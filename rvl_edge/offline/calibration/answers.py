@@ -24,7 +24,7 @@ class Answers:
 
     Attributes:
         logits: (N, K) float64; softmax gives the probabilities at temperature 1.
-        truth: (N,) int64, index into the columns.
+        truth: (N,) int64, index into the columns; -1 where no label is true.
     """
 
     logits: npt.NDArray[np.float64]
@@ -36,6 +36,11 @@ class Answers:
     def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> Answers:
         """Some of the samples."""
         return Answers(self.logits[index], self.truth[index])
+
+    @property
+    def known(self) -> Answers:
+        """Those of samples that show one of the labels."""
+        return self.take(self.truth >= 0)
 
     def without(self, label: int) -> Answers:
         """The answers, had one label not been in the set; the truth of its samples is -1.

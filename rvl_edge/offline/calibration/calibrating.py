@@ -58,7 +58,7 @@ def calibrate_bundle(
     with warnings.catch_warnings(), Perceiver(bundle.uncalibrated(), backend=backend) as perceiver:
         warnings.simplefilter("ignore", UntrainedLabelWarning)  # what they are worth is being measured
         for modality in modalities or usual:
-            material = find_material(perceiver, modality, data, most)
+            material = find_material(perceiver, modality, data, most, strangers=True)
             for refined in (False, True) if cola else (False,):
                 perceiver.set_cola(refined)
                 outcomes += calibrate_confidence(perceiver, material, alpha, advance or _quietly)

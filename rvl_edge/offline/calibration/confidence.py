@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from rvl_edge.bundle.calibration import ConfidenceEntry, Measured
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.calibration.answers import Answers, answer_by_cola, answer_plainly
@@ -58,7 +56,9 @@ class Outcome:
     report: Report
 
 
-def find_material(perceiver: Perceiver, modality: Modality | None, data: Path, most: int) -> Material:
+def find_material(
+    perceiver: Perceiver, modality: Modality | None, data: Path, most: int, *, strangers: bool = False
+) -> Material:
     """Find samples of a sense: of its labelled set, or of the user's own folder `<label>/<file>`.
 
     Sets are fitted on their validation part and measured on their test part. Own folders, and sounds, of
@@ -69,12 +69,13 @@ def find_material(perceiver: Perceiver, modality: Modality | None, data: Path, m
         modality: the sense; None takes what an own folder holds.
         data: the folder.
         most: samples to use of each part.
+        strangers: as `from_folder`.
 
     Raises:
         ConfigError: nothing usable there.
     """
     if is_label_folder(data):
-        return Material(from_folder(data, modality, most), None)
+        return Material(from_folder(data, modality, most, strangers=strangers), None)
     if modality is None:
         raise ConfigError("no samples there", got=data, expected="labelled sets, or folders named as labels")
     spec = perceiver.bundle.manifest.senses[modality].preprocess
@@ -128,9 +129,10 @@ def _answer(perceiver: Perceiver, samples: LabelledSamples, advance: Advance) ->
 
 def _report(folds: Sequence[Fold], labels: tuple[str, ...], alpha: float, *, plain: bool) -> Report:
     applied = measure(folds, alpha)
-    seen = len(np.unique(applied.truth))
-    if plain and seen == len(labels) > 2:
-        return summarise(applied, leave_labels_out(folds, labels, alpha))
+    known = tuple(Fold(each.fitting.known, each.measuring.known) for each in folds)
+    seen = {label for fold in known for label in fold.measuring.truth.tolist()}
+    if plain and len(seen) == len(labels) > 2:
+        return summarise(applied, leave_labels_out(known, labels, alpha))
     return summarise(applied)
 
 

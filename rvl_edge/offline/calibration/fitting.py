@@ -53,6 +53,16 @@ class Applied:
     answered: npt.NDArray[np.bool_]
     plausible: npt.NDArray[np.bool_]
 
+    def take(self, index: npt.NDArray[np.bool_]) -> Applied:
+        """Some of the samples."""
+        return Applied(
+            self.before[index],
+            self.after[index],
+            self.truth[index],
+            self.answered[index],
+            self.plausible[index],
+        )
+
     @property
     def right(self) -> npt.NDArray[np.bool_]:
         """(N,) the first label is the truth."""
@@ -73,14 +83,15 @@ def fit(answers: Answers, alpha: float) -> Fitted:
     ones, and the promise would no longer be exact.
 
     Args:
-        answers: in random order, of samples whose truth is among the labels.
+        answers: in random order; samples whose truth is no label are passed over.
         alpha: share that may be missed.
 
     Raises:
         ConfigError: too few samples for `alpha`.
     """
-    last = np.arange(len(answers)) % 3 == 2
-    first, rest = answers.take(last), answers.take(~last)
+    known = answers.known
+    last = np.arange(len(known)) % 3 == 2
+    first, rest = known.take(last), known.take(~last)
     temperature = fit_temperature(first.logits, first.truth) if len(first) else 1.0
     probabilities = softmax(rest.logits, temperature)
     return Fitted(
@@ -109,12 +120,10 @@ def cross_folds(answers: Answers, count: int = _FOLDS) -> tuple[Fold, ...]:
 def measure(folds: Sequence[Fold], alpha: float) -> Applied:
     """Fit each fold, and apply that to the fold's other samples.
 
-    Samples to fit on whose truth is -1 are left out; those to measure with are kept.
-
     Raises:
         ConfigError: too few samples for `alpha`.
     """
-    parts = [apply(fit(_known(fold.fitting), alpha), fold.measuring) for fold in folds]
+    parts = [apply(fit(fold.fitting, alpha), fold.measuring) for fold in folds]
     return Applied(
         np.concatenate([each.before for each in parts]),
         np.concatenate([each.after for each in parts]),
@@ -122,7 +131,3 @@ def measure(folds: Sequence[Fold], alpha: float) -> Applied:
         np.concatenate([each.answered for each in parts]),
         np.concatenate([each.plausible for each in parts]),
     )
-
-
-def _known(answers: Answers) -> Answers:
-    return answers.take(answers.truth >= 0)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +56,21 @@ class Unknowns:
 
 
 @dataclass(frozen=True)
+class Strangers:
+    """What becomes of samples that show no label at all.
+
+    Attributes:
+        auroc: how well the first label's probability tells other samples from them.
+        detected: decisions `unknown` of them.
+    """
+
+    auroc: Interval
+    detected: Proportion
+
+
+@dataclass(frozen=True)
 class Report:
-    """What was measured on samples that nothing was fitted on.
+    """What was measured on samples that nothing was fitted on, which show a label but for `strangers`.
 
     Attributes:
         accuracy: first label right.
@@ -67,6 +80,7 @@ class Report:
         covered: the truth is plausible.
         set_size: mean number of plausible labels.
         unknowns: None where it was not looked at.
+        strangers: None where there are none.
     """
 
     accuracy: Proportion
@@ -77,10 +91,13 @@ class Report:
     covered: Proportion
     set_size: Interval
     unknowns: Unknowns | None = None
+    strangers: Strangers | None = None
 
 
-def summarise(applied: Applied, unknowns: Unknowns | None = None) -> Report:
-    """Measure samples of known labels."""
+def summarise(everything: Applied, unknowns: Unknowns | None = None) -> Report:
+    """Measure what became of some samples."""
+    known = everything.truth >= 0
+    applied = everything.take(known)
     count, right, answered = len(applied.truth), applied.right, applied.answered
     sizes = applied.plausible.sum(axis=1).astype(np.float64)
     return Report(
@@ -92,6 +109,7 @@ def summarise(applied: Applied, unknowns: Unknowns | None = None) -> Report:
         proportion(int(applied.covered.sum()), count),
         bootstrap(count, lambda rows: float(sizes[rows].mean())),
         unknowns,
+        None if known.all() else _strangers(everything),
     )
 
 
@@ -109,6 +127,24 @@ def auroc(known: npt.NDArray[np.float64], unknown: npt.NDArray[np.float64]) -> f
     below = np.searchsorted(order, known, side="left")
     not_above = np.searchsorted(order, known, side="right")
     return float((below + not_above).mean() / (2 * len(unknown)))
+
+
+def mean_auroc(trials: Sequence[Applied]) -> Interval:
+    """How well confidence tells known samples from unknown ones, on average over trials of the samples."""
+    scored = [(each.after.max(axis=1), each.truth >= 0) for each in trials]
+
+    def mean(rows: npt.NDArray[np.int64]) -> float:
+        drawn = [(scores[rows], known[rows]) for scores, known in scored]
+        both = [(scores, known) for scores, known in drawn if known.any() and not known.all()]
+        return float(np.mean([auroc(scores[known], scores[~known]) for scores, known in both]))
+
+    return bootstrap(len(trials[0].truth), mean)
+
+
+def _strangers(applied: Applied) -> Strangers:
+    unknown = applied.truth < 0
+    detected = int((~applied.answered & unknown).sum())
+    return Strangers(mean_auroc([applied]), proportion(detected, int(unknown.sum())))
 
 
 def _sureness(probabilities: npt.NDArray[np.float64], applied: Applied) -> Sureness:

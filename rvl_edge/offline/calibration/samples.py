@@ -26,7 +26,7 @@ from rvl_edge.offline.datasets.loading import FOLDERS, load_part
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.offline.evaluation.trials import Question, make_stimuli
 from rvl_edge.preprocess.spec import PreprocessSpec
-from rvl_edge.types import Modality
+from rvl_edge.types import UNKNOWN, Modality
 
 _CHOICE_SEED = 0
 
@@ -81,26 +81,32 @@ def is_label_folder(data: Path) -> bool:
     return bool(folders) and not folders & set(FOLDERS.values())
 
 
-def from_folder(folder: Path, modality: Modality | None, most: int) -> LabelledSamples:
+def from_folder(
+    folder: Path, modality: Modality | None, most: int, *, strangers: bool = False
+) -> LabelledSamples:
     """The user's own samples: one folder a label, with pictures, sounds, videos or arrays of one sense.
 
     Args:
         folder: holds `<label>/<file>`; the label is the folder's name as it is. Hidden files are passed over.
         modality: the sense; None is what the first file is taken for.
         most: how many samples, drawn from all labels alike.
+        strangers: take what is in `unknown/`, which shows none of the labels, as well; its answer is -1.
 
     Raises:
         ConfigError: fewer than two labels, or one without a file.
         InputError: a file that cannot be read as the sense, when it is come to.
     """
-    labels = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not strangers:
+        names = [name for name in names if name != UNKNOWN]
     found = [
-        (path, place)
-        for place, label in enumerate(labels)
-        for path in sorted((folder / label).iterdir())
+        (path, name)
+        for name in names
+        for path in sorted((folder / name).iterdir())
         if path.is_file() and not path.name.startswith(".")
     ]
-    counts = Counter(labels[place] for _, place in found)
+    counts = Counter(name for _, name in found)
+    labels = tuple(name for name in names if name != UNKNOWN)
     empty = [label for label in labels if not counts[label]]
     if len(labels) < 2 or empty:
         raise ConfigError(
@@ -111,11 +117,11 @@ def from_folder(folder: Path, modality: Modality | None, most: int) -> LabelledS
     order = np.random.default_rng(_CHOICE_SEED).permutation(len(found))[:most]
     chosen = [found[place] for place in order]
     sense = read_sample(chosen[0][0]).modality if modality is None else modality
-    answers = np.array([place for _, place in chosen], np.int64)
+    answers = [-1 if name == UNKNOWN else labels.index(name) for _, name in chosen]
     return LabelledSamples(
         sense,
         _Files(tuple(path for path, _ in chosen), sense),
-        (Question(folder.resolve().name, tuple(labels), answers),),
+        (Question(folder.resolve().name, labels, np.array(answers, np.int64)),),
         str(folder),
     )
 

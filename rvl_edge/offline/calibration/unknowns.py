@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rvl_edge.offline.calibration.fitting import Applied, Fold, measure
-from rvl_edge.offline.calibration.measuring import Unknowns, auroc, bootstrap
+from rvl_edge.offline.calibration.measuring import Unknowns, auroc, mean_auroc
 from rvl_edge.offline.evaluation.wilson import proportion
 
 
@@ -27,22 +27,15 @@ def leave_labels_out(folds: Sequence[Fold], labels: tuple[str, ...], alpha: floa
         ConfigError: too few samples for `alpha`.
     """
     trials = [_leave_out(folds, place, alpha) for place in range(len(labels))]
-    scores = [(each.after.max(axis=1), each.truth >= 0) for each in trials]
-    areas = {
-        name: auroc(score[known], score[~known]) for name, (score, known) in zip(labels, scores, strict=True)
-    }
-
-    def mean_area(rows: np.ndarray) -> float:
-        drawn = [(score[rows], known[rows]) for score, known in scores]
-        return float(
-            np.mean([auroc(score[known], score[~known]) for score, known in drawn if not known.all()])
-        )
-
+    areas = {}
+    for label, each in zip(labels, trials, strict=True):
+        scores, inside = each.after.max(axis=1), each.truth >= 0
+        areas[label] = auroc(scores[inside], scores[~inside])
     known = np.concatenate([each.truth >= 0 for each in trials])
     answered = np.concatenate([each.answered for each in trials])
     return Unknowns(
         areas,
-        bootstrap(len(trials[0].truth), mean_area),
+        mean_auroc(trials),
         proportion(int((~answered & ~known).sum()), int((~known).sum())),
         proportion(int((answered & known).sum()), int(known.sum())),
     )
