@@ -31,6 +31,8 @@ def import_tensorrt(flavour: EngineFlavour) -> Any:
         module = import_module(FLAVOURS[flavour])
     except (ImportError, OSError) as error:  # OSError: a library that it loads itself is missing
         raise MissingDependency(f"{flavour} is not installed", got=error, fix=_fix(flavour)) from error
+    if not hasattr(module, "__version__"):  # a folder of type stubs
+        raise MissingDependency(f"{flavour} is not installed", got=module, fix=_fix(flavour))
     release = tuple(int(part) for part in module.__version__.split(".")[:2])
     if flavour == "tensorrt" and release < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))

@@ -164,6 +164,10 @@ def _aim(trt: Any, config: Any, settings: Settings) -> TimingCache | None:
         assert settings.machine is not None  # `build_engines` asked for the GPU
         return TimingCache(trt, config, settings.machine, settings.cache)
     known = trt.ComputeCapability.__members__
+    if settings.machine is not None:  # TensorRT itself says whether it supports this GPU
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(known["CURRENT"], 0)
+        return None
     names = [f"SM{each.replace('.', '')}" for each in settings.compute_capabilities]
     unknown = [
         each for each, name in zip(settings.compute_capabilities, names, strict=True) if name not in known
@@ -173,7 +177,7 @@ def _aim(trt: Any, config: Any, settings: Settings) -> TimingCache | None:
             f"{trt.__name__} {trt.__version__} does not build for these GPUs",
             got=f"compute capability {', '.join(unknown)}",
             expected=", ".join(f"{each[2:-1]}.{each[-1]}" for each in known if each.startswith("SM")),
-            fix="use flavour tensorrt on the machine itself",
+            fix="build on the machine itself, with --on-device",
         )
     config.num_compute_capabilities = len(names)
     for at, each in enumerate(names):
