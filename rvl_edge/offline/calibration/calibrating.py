@@ -55,7 +55,8 @@ def calibrate_bundle(
         raise ConfigError("own samples are of one sense", got=", ".join(modalities or ()), expected="one")
     usual = [None] if own else [each for each in bundle.manifest.senses if each in FOLDERS]
     outcomes: list[Outcome] = []
-    with warnings.catch_warnings(), Perceiver(bundle.uncalibrated(), backend=backend) as perceiver:
+    uncalibrated = Perceiver(bundle.uncalibrated(), monitors=False, backend=backend)
+    with warnings.catch_warnings(), uncalibrated as perceiver:
         warnings.simplefilter("ignore", UntrainedLabelWarning)  # what they are worth is being measured
         for modality in modalities or usual:
             material = find_material(perceiver, modality, data, most, strangers=True)
