@@ -33,8 +33,8 @@ def run(
 ) -> None:
     """Make probabilities mean what they say.
 
-    --data may also be a folder of your own samples, LABEL/FILE, for those labels. What is in unknown/ tells how
-    often anything else is noticed.
+    --data may also be a folder of your own samples, LABEL/FILE, for those labels. What is in unknown/ tells
+    how often anything else is noticed.
     """
     with offline_half("calibrate"):
         from rvl_edge.offline.calibration.calibrating import calibrate_bundle
