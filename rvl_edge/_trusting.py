@@ -65,6 +65,10 @@ class Truster:
             fitted = None if file is None else file.of(manifest, modality)
             self._panels[modality] = Panel.of(modality, reference, () if fitted is None else fitted.monitors)
 
+    def names(self, modality: Modality) -> tuple[str, ...]:
+        """Of the monitors that are asked about a sense."""
+        return self._panels[modality].names
+
     def look(
         self, modality: Modality, sample: npt.NDArray[Any] | Sequence[npt.NDArray[Any]], inputs: FloatArray
     ) -> Look:

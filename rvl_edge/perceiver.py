@@ -274,6 +274,11 @@ class Perceiver:
         # The old ones are not closed: a perception in progress may still ask them, and goes on to the end.
         self._truster = self._open_truster(sentinel=sentinel) if monitors else None
 
+    def monitors(self, modality: Modality | str) -> tuple[str, ...]:
+        """Names of the monitors that judge a sense: rules alone where it was not calibrated, none while off."""
+        truster = self._truster
+        return () if truster is None else truster.names(self._encoder(modality).modality)
+
     def labels(self, modality: Modality | str) -> tuple[str, ...]:
         """The label set in force for a sense."""
         return self.anchors(modality).labels

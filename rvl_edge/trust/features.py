@@ -13,7 +13,7 @@ from rvl_edge.errors import ConfigError
 from rvl_edge.trust.monitor import Curve, Observation
 from rvl_edge.types import FloatArray
 
-RANK = 32
+RANK = 16
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,6 +98,11 @@ class Panel:
         monitors = (*sensor_monitors(modality), *embedding_monitors(reference, features))
         return cls(monitors, {each.name: curve_of(each) for each in entries})
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the monitors that are asked."""
+        return tuple(monitor.name for monitor, _ in self._asked)
+
     def judge(self, seen: Observation) -> Trust:
         """Ask each monitor once; the least trust that one of them leaves is the whole's.
 

@@ -68,6 +68,7 @@ def names(seen: rvl.Perception) -> list[str]:
 
 def test_rules_need_no_calibration(tiny_bundle: Path) -> None:
     with rvl.Perceiver.open(tiny_bundle) as perceiver:
+        assert perceiver.monitors("image") == ("frozen", "blank")
         assert perceiver.image(PICTURE).trust == rvl.Trust(1.0)
         black = perceiver.image(BLACK).trust
         assert black is not None
@@ -102,6 +103,7 @@ def test_calibrated_on_own_pictures_it_trusts_others_like_them_and_not_what_is_w
     random = np.random.default_rng(1)
     fresh = [scene(random, bright) for bright in (170.0, 90.0) * 60]
     with rvl.Perceiver.open(own_bundle, modalities=["image"]) as perceiver:
+        assert {"frozen", "blur", "embedding-distance"} < set(perceiver.monitors("image"))
         warned = [bool(names(perceiver.image(each))) for each in fresh]
         assert np.mean(warned) < 0.2
         soft = perceiver.image(cv2.GaussianBlur(fresh[0], (0, 0), 3))

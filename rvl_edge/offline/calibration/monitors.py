@@ -27,7 +27,7 @@ from rvl_edge.trust.features import CleanFeatures, EmbeddingDistance
 from rvl_edge.trust.panel import embedding_monitors, sensor_monitors
 from rvl_edge.types import Modality
 
-_FEATURE_SAMPLES = 500  # for class means and 32 directions
+_FEATURE_SAMPLES = 500  # for class means and 16 directions
 
 Advance = Callable[[str, int, int], None]
 """Takes a task's name, and how many of how many samples are done."""
