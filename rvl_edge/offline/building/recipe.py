@@ -48,7 +48,7 @@ class BuildRecipe(BaseModel):
     optimization_level: Annotated[int, Field(ge=0, le=5, description="higher builds longer")] = 3
 
     @model_validator(mode="after")
-    def _bfloat16_and_up(self) -> BuildRecipe:
+    def _supported(self) -> BuildRecipe:
         old = [each for each in self.compute_capabilities if float(each) < 7.5]
         if old:
             raise ValueError(f"compute_capabilities: TensorRT needs 7.5 or higher, got {', '.join(old)}")
