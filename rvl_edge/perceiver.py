@@ -275,7 +275,7 @@ class Perceiver:
         self._truster = self._open_truster(sentinel=sentinel) if monitors else None
 
     def monitors(self, modality: Modality | str) -> tuple[str, ...]:
-        """Names of the monitors that judge a sense: rules alone where it was not calibrated, none while off."""
+        """Names of the monitors that judge a sense; rules alone if it was not calibrated, none while off."""
         truster = self._truster
         return () if truster is None else truster.names(self._encoder(modality).modality)
 
