@@ -120,6 +120,24 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path: Path, photos: Path) -
     assert is_label_folder(photos)
 
 
+def test_samples_enough_for_the_labels_but_not_for_leaving_one_out(own_bundle: Path, photos: Path) -> None:
+    (outcome,) = calibrate_bundle(
+        own_bundle, photos, alpha=0.03, most=75
+    )  # 32 needed: 40, or 27 of two labels
+    assert outcome.report.unknowns is None
+    assert outcome.report.covered.trials == 75
+
+
+def test_a_sense_that_the_bundle_lacks_is_refused(own_bundle: Path, photos: Path) -> None:
+    manifest = rvl.Bundle.open(own_bundle).manifest
+    senses = {key: value for key, value in manifest.senses.items() if key is not rvl.Modality.DEPTH}
+    (own_bundle / "manifest.json").write_text(
+        manifest.model_copy(update={"senses": senses}).model_dump_json()
+    )
+    with pytest.raises(ConfigError, match="no such sense"):
+        calibrate_bundle(own_bundle, photos, modalities=[rvl.Modality.DEPTH])
+
+
 def test_too_few_samples_leave_the_bundle_as_it_was(own_bundle: Path, photos: Path) -> None:
     before = (own_bundle / "manifest.json").read_bytes()
     with pytest.raises(ConfigError, match="99 or more"):

@@ -44,7 +44,7 @@ def calibrate_bundle(
         advance: told of progress.
 
     Raises:
-        ConfigError: no usable samples, or too few for `alpha`.
+        ConfigError: a sense that the bundle lacks, no usable samples, or too few for `alpha`.
         InputError: a file of the user's that cannot be used.
         BundleError: the bundle cannot be read or written.
         BackendError: a graph cannot be run.
@@ -55,7 +55,7 @@ def calibrate_bundle(
         raise ConfigError("own samples are of one sense", got=", ".join(modalities or ()), expected="one")
     usual = [None] if own else [each for each in bundle.manifest.senses if each in FOLDERS]
     outcomes: list[Outcome] = []
-    uncalibrated = Perceiver(bundle.uncalibrated(), monitors=False, backend=backend)
+    uncalibrated = Perceiver(bundle.uncalibrated(), modalities=modalities, monitors=False, backend=backend)
     with warnings.catch_warnings(), uncalibrated as perceiver:
         warnings.simplefilter("ignore", UntrainedLabelWarning)  # what they are worth is being measured
         for modality in modalities or usual:

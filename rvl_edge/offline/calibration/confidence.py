@@ -131,9 +131,13 @@ def _report(folds: Sequence[Fold], labels: tuple[str, ...], alpha: float, *, pla
     applied = measure(folds, alpha)
     known = tuple(Fold(each.fitting.known, each.measuring.known) for each in folds)
     seen = {label for fold in known for label in fold.measuring.truth.tolist()}
-    if plain and len(seen) == len(labels) > 2:
-        return summarise(applied, leave_labels_out(known, labels, alpha))
-    return summarise(applied)
+    if not plain or len(seen) < len(labels) or len(labels) < 3:
+        return summarise(applied)
+    try:
+        unknowns = leave_labels_out(known, labels, alpha)
+    except ConfigError:  # too few samples of the other labels; enough for all labels is enough to calibrate
+        return summarise(applied)
+    return summarise(applied, unknowns)
 
 
 def _entry(
