@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rvl_edge.offline.building import BuiltEngine
     from rvl_edge.offline.building.recipe import BuildRecipe
 
-_COLUMNS = ("graph", "engine", "MB", "built by", "for", "batches", "s", "")
+_COLUMNS = ("graph", "engine", "MB", "built by", "for", "batches", "s", "cosine", "")
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
 
     Each engine is put into the bundle when it is done, beside a report of its layers; those that are there
     and fit are left. Flavour tensorrt builds on the machine the engine is for (--on-device), tensorrt-rtx
-    anywhere.
+    anywhere. With --on-device an engine is first held against its graph; if it disagrees, exits with 1.
     """
     path = existing(source)
     with offline_half("build"):
@@ -88,6 +88,7 @@ def _row(built: BuiltEngine) -> tuple[str, ...]:
         entry.device or ", ".join(entry.compute_capabilities),
         ", ".join(f"{each.smallest} to {each.largest}" for each in entry.profiles),
         f"{built.seconds:.1f}",
+        "" if built.cosine_min is None else f"{built.cosine_min:.6f}",
         built.note or "",
     )
 
@@ -96,6 +97,7 @@ def _plain(built: BuiltEngine) -> dict[str, object]:
     return {
         "graph": built.graph,
         "seconds": built.seconds,
+        "cosine_min": built.cosine_min,
         "note": built.note,
         "entry": built.entry.model_dump(mode="json"),
     }

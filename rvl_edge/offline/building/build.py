@@ -10,16 +10,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from rvl_edge.backends.cuda import open_cuda
+from rvl_edge.backends.cuda import Cuda, open_cuda
 from rvl_edge.backends.tensorrt.flavours import import_tensorrt
 from rvl_edge.backends.tensorrt.opening import this_machine
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.engines import Machine
 from rvl_edge.bundle.manifest import EngineEntry, FileRef, GraphEntry, Manifest
-from rvl_edge.bundle.opening import locate
+from rvl_edge.bundle.opening import GraphFiles, locate
 from rvl_edge.bundle.signing import SIGNATURE_NAME
 from rvl_edge.errors import ConfigError
-from rvl_edge.offline.building.builder import Settings, build_engine
+from rvl_edge.offline.building.builder import Built, Settings, build_engine
+from rvl_edge.offline.building.checking import check_agreement, load_built
 from rvl_edge.offline.building.monitor import Progress, Step
 from rvl_edge.offline.building.recipe import BuildRecipe
 from rvl_edge.offline.building.storing import alone, store_engine
@@ -33,12 +34,14 @@ class BuiltEngine:
         graph: the graph's path.
         entry: what the manifest says of its engine.
         seconds: how long it took to build; 0 if it was there already.
+        cosine_min: the smallest cosine to its graph; None where the engine or the graph cannot run here.
         note: what else to say, such as that the timing cache could not be kept.
     """
 
     graph: str
     entry: EngineEntry
     seconds: float
+    cosine_min: float | None = None
     note: str | None = None
 
 
@@ -79,12 +82,14 @@ def build_engines(
         MissingDependency: TensorRT, or with `on_device` a CUDA binding, is not installed.
         BundleError: the bundle is not sound, is being built by another process, or cannot be written.
         BackendError: TensorRT cannot build a graph; the engines before it are kept.
+        GateFailed: an engine that was built for this machine disagrees with its graph; it is not kept.
     """
     source = recipe.bundle if bundle is None else Path(bundle)
     if source is None:
         raise ConfigError("no bundle was given", fix="name one in the recipe (bundle:) or with --bundle")
     trt = import_tensorrt(recipe.flavour)
-    machine = _machine(recipe, trt) if on_device else None
+    gpu = open_cuda() if on_device else None
+    machine = None if gpu is None else _machine(recipe, trt, gpu)
     if machine is None and recipe.flavour == "tensorrt":
         raise ConfigError(
             "TensorRT builds for the GPU it runs on",
@@ -94,17 +99,18 @@ def build_engines(
     root = locate(source).resolve()
     with alone(root):
         signed = (root / SIGNATURE_NAME).exists()
-        builder = _Builder(recipe, trt, machine, cache, on_step)
+        builder = _Builder(recipe, trt, gpu, machine, cache, on_step)
         built = [builder.build(root, name) for name in _graphs(recipe, Bundle.open(root).manifest)]
         return BuildReport(root, tuple(built), signed and not (root / SIGNATURE_NAME).exists())
 
 
 @dataclass(frozen=True)
 class _Builder:
-    """One run of one recipe; `machine` is the GPU here, if it is built for that."""
+    """One run of one recipe; `gpu` and `machine` are those here, if it is built for them."""
 
     recipe: BuildRecipe
     trt: Any
+    gpu: Cuda | None
     machine: Machine | None
     cache: Path | None
     on_step: Step | None
@@ -115,14 +121,32 @@ class _Builder:
         graph = next(each for each in bundle.manifest.graphs() if each.graph.path == name)
         for old in graph.engines:
             if old == self._entry(graph, old.engine, old.layers):
-                return BuiltEngine(name, old, 0.0, "there already")
+                return BuiltEngine(name, old, 0.0, note="there already")
         begin = perf_counter()
-        built = build_engine(
-            self.trt, bundle.load(graph), name, self._settings(), Progress(name, self.on_step)
-        )
+        files = bundle.load(graph)
+        built = build_engine(self.trt, files, name, self._settings(), Progress(name, self.on_step))
         seconds = perf_counter() - begin
+        cosine = self._agreement(built, files, graph, bundle.manifest.embedding_dim)
         entry = store_engine(bundle, name, self.recipe.target, built, partial(self._entry, graph))
-        return BuiltEngine(name, entry, seconds, built.note)
+        return BuiltEngine(name, entry, seconds, cosine, built.note)
+
+    def _agreement(self, built: Built, files: GraphFiles, graph: GraphEntry, dim: int) -> float | None:
+        if self.gpu is None:
+            return None
+        name = graph.graph.path
+        session = load_built(self.trt, self.gpu, built.content, name, dim)
+        try:
+            return check_agreement(
+                session,
+                files,
+                self.recipe.batches,
+                name=name,
+                dim=dim,
+                precision=graph.precision,
+                cosine_min=self.recipe.cosine_min,
+            )
+        finally:
+            session.close()
 
     def _settings(self) -> Settings:
         recipe = self.recipe
@@ -157,8 +181,8 @@ class _Builder:
         return self.recipe.compute_capabilities if here is None else (here.compute_capability,)
 
 
-def _machine(recipe: BuildRecipe, trt: Any) -> Machine:
-    machine = this_machine(recipe.flavour, trt, open_cuda())
+def _machine(recipe: BuildRecipe, trt: Any, gpu: Cuda) -> Machine:
+    machine = this_machine(recipe.flavour, trt, gpu)
     if machine.compute_capability not in recipe.compute_capabilities:
         raise ConfigError(
             f"this is not the machine that {recipe.target} is for",

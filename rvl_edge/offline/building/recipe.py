@@ -46,6 +46,10 @@ class BuildRecipe(BaseModel):
         int | None, Field(ge=16, description="device memory that tactics may use; left out, all of it")
     ] = None
     optimization_level: Annotated[int, Field(ge=0, le=5, description="higher builds longer")] = 3
+    cosine_min: Annotated[
+        float | None,
+        Field(ge=-1, le=1, description="least cosine to the graph on this machine; the precision's own"),
+    ] = None
 
     @model_validator(mode="after")
     def _supported(self) -> BuildRecipe:
