@@ -21,12 +21,13 @@ def problem(count: int, classes: int, sharpness: float, seed: int = 0) -> tuple[
 
 
 def oracle(logits: np.ndarray, truth: np.ndarray) -> float:
-    """Brent's method on the negative log likelihood as written in the paper, one even sample in addition."""
+    """Brent's method on the negative log likelihood, of ten samples more that are answered as at 1."""
 
     def loss(log_temperature: float) -> float:
         scores = log_softmax(logits / np.exp(log_temperature), axis=1)
-        hits = scores[np.arange(len(truth)), truth].mean()
-        return float(-(len(truth) * hits + scores.mean(axis=1).mean()) / (len(truth) + 1))
+        seen = -scores[np.arange(len(truth)), truth].mean()
+        believed = -(np.exp(log_softmax(logits, axis=1)) * scores).sum(axis=1).mean()
+        return float(len(truth) * seen + 10 * believed)
 
     found = minimize_scalar(loss, bounds=(-6, 6), method="bounded", options={"xatol": 1e-9})
     return float(np.exp(found.x))
@@ -54,11 +55,16 @@ def test_shifting_a_samples_logits_changes_nothing() -> None:
 def test_answers_that_are_all_right_do_not_make_it_certain_of_everything() -> None:
     truth = np.arange(30) % 3
     logits = np.eye(3)[truth]
-    sureness = softmax(logits, fit_temperature(logits, truth)).max()
-    assert 0.9 < sureness < 0.999
+    before, after = (softmax(logits, each).max() for each in (1.0, fit_temperature(logits, truth)))
+    assert after == pytest.approx((30 + 10 * before) / 40)
 
 
 def test_answers_that_are_all_wrong_make_it_doubt_everything() -> None:
-    truth = np.arange(30) % 3
+    truth = np.arange(3000) % 3
     logits = 9 * np.eye(3)[(truth + 1) % 3]
     assert softmax(logits, fit_temperature(logits, truth)).max() == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_few_samples_move_it_less_than_many() -> None:
+    few, many = (fit_temperature(*problem(count, 4, 3.0)) for count in (9, 9000))
+    assert 1 < few < many

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 _BOUNDS = (1e-3, 1e3)  # of the inverse temperature
 _PRECISION = 1e-7  # relative
+_PRIOR = 10  # samples
 
 
 def softmax(logits: npt.NDArray[np.float64], temperature: float = 1.0) -> npt.NDArray[np.float64]:
@@ -29,11 +30,11 @@ def log_loss(
 
 
 def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64]) -> float:
-    """The temperature of least log loss, with one sample in addition whose truth is spread over all labels.
+    """The temperature of least log loss, with ten samples in addition that are answered as at temperature 1.
 
-    That sample keeps the answer finite where all others are right, and counts for little among many (as Platt
-    1999 smooths the targets of his two classes). The loss is convex in the inverse temperature, so its slope,
-    mean(E_p[logit] - logit of the truth), crosses zero once and is bisected.
+    The logit scale was trained, so 1 is a good guess. It keeps the result finite where all samples are right,
+    steadies it where they are few, and weighs little among many. The loss is convex in the inverse
+    temperature, so its slope, mean(E_p[logit] - E_target[logit]), crosses zero once and is bisected.
 
     Args:
         logits: (N, K), K of 2 or more.
@@ -42,8 +43,9 @@ def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64
     Returns:
         In [0.001, 1000].
     """
-    spread = 1 / (len(truth) + 1)
-    target = (1 - spread) * logits[np.arange(len(truth)), truth] + spread * logits.mean(axis=1)
+    trust = len(truth) / (len(truth) + _PRIOR)
+    guess = (softmax(logits) * logits).sum(axis=1)
+    target = trust * logits[np.arange(len(truth)), truth] + (1 - trust) * guess
     low, high = _BOUNDS
     while high > low * (1 + _PRECISION):
         middle = float(np.sqrt(low * high))
