@@ -27,19 +27,19 @@ def covered(sample: Raw, random: np.random.Generator) -> Raw:
     frames = sample if sample.ndim == 4 else sample[None]
     smooth = np.stack([cv2.blur(frame, (31, 31), borderType=cv2.BORDER_REFLECT) for frame in frames])
     found = smooth.reshape(sample.shape) / 10 + random.normal(0, 2, sample.shape)
-    return np.clip(np.round(found), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(found), 0, 255), np.uint8)
 
 
 def blinded(sample: Raw, random: np.random.Generator) -> Raw:
     """A lamp or the sun: four times the light."""
     del random
-    return np.minimum(sample.astype(np.uint16) * 4, 255).astype(np.uint8)
+    return np.asarray(np.minimum(sample.astype(np.uint16) * 4, 255), np.uint8)
 
 
 def half_frame(sample: Raw, random: np.random.Generator) -> Raw:
     """A transfer that broke off: the lower half is green, as zeros in YUV are."""
     del random
-    torn = sample.copy()
+    torn: Raw = sample.copy()
     rows = slice(sample.shape[-3] // 2, None)
     torn[..., rows, :, :] = (0, 135, 0)
     return torn
@@ -47,19 +47,19 @@ def half_frame(sample: Raw, random: np.random.Generator) -> Raw:
 
 def stuck_column(sample: Raw, random: np.random.Generator) -> Raw:
     """One column of a thermal picture that always says hot."""
-    stuck = sample.copy()
+    stuck: Raw = sample.copy()
     stuck[:, random.integers(sample.shape[1])] = 255
     return stuck
 
 
 def shutter(sample: Raw, random: np.random.Generator) -> Raw:
     """A thermal camera's closed shutter: one temperature, and noise of a level."""
-    return np.clip(np.median(sample) + random.normal(0, 1, sample.shape), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.median(sample) + random.normal(0, 1, sample.shape), 0, 255), np.uint8)
 
 
 def muted(sample: Raw, random: np.random.Generator) -> Raw:
     """A microphone without signal: noise at 85 dB below full scale."""
-    return (random.normal(0, 10 ** (-85 / 20), sample.shape)).astype(np.float32)
+    return np.asarray(random.normal(0, 10 ** (-85 / 20), sample.shape), np.float32)
 
 
 def offset(sample: Raw, random: np.random.Generator) -> Raw:
@@ -72,12 +72,12 @@ def overdriven(sample: Raw, random: np.random.Generator) -> Raw:
     """Gain until a tenth of the samples are cut off."""
     del random
     limit = max(float(np.quantile(np.abs(sample), 0.9)), 1e-6)
-    return np.clip(sample / np.float32(limit), -1, 1).astype(np.float32)
+    return np.asarray(np.clip(sample / np.float32(limit), -1, 1), np.float32)
 
 
 def gaps(sample: Raw, random: np.random.Generator) -> Raw:
     """An overrun link: a fifth of the packets of 20 ms are zeros."""
-    torn = sample.copy()
+    torn: Raw = sample.copy()
     length = 320
     for start in np.flatnonzero(random.random(len(sample) // length) < 0.2) * length:
         torn[start : start + length] = 0
