@@ -10,6 +10,10 @@ import numpy as np
 from rvl_edge.errors import ConfigError
 from rvl_edge.types import FloatArray
 
+# A text tower in half precision rounds by about this much. Weaker directions differ from runtime to runtime,
+# yet count for as much as any other in ||Π(x)||, and with them the scores would differ too.
+_FLOOR = 1e-3
+
 
 @dataclass(frozen=True, eq=False)
 class TextSubspace:
@@ -17,8 +21,9 @@ class TextSubspace:
 
     Attributes:
         basis: (D, C) float32, orthonormal columns U_C, by falling singular value.
-        text_rank: numerical rank of the texts. Where C equals it nothing of any text is cut off, and the
-            projection only rescales a view's cosines by 1 / ||Π(x)||: one view alone ranks as without it.
+        text_rank: how many directions have a singular value above a thousandth of the largest. Where C equals
+            it next to nothing of any text is cut off, and the projection only rescales a view's cosines by
+            1 / ||Π(x)||: one view alone ranks as without it.
     """
 
     basis: FloatArray
@@ -59,8 +64,7 @@ def text_subspace(texts: FloatArray, rank: int) -> TextSubspace:
     # R of Z^T = QR has Z's singular values and directions, so that 50,000 texts cost one (D, D) SVD.
     triangle = np.linalg.qr(texts, mode="r")
     _, singular, directions = np.linalg.svd(triangle, full_matrices=False)
-    floor = singular[0] * max(texts.shape) * np.finfo(np.float32).eps
-    text_rank = int(np.count_nonzero(singular > floor))
+    text_rank = int(np.count_nonzero(singular > _FLOOR * singular[0]))
     kept = directions[: min(rank, text_rank)].T
     return TextSubspace(np.ascontiguousarray(kept, np.float32), text_rank)
 

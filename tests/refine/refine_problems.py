@@ -6,8 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import ot
+from scipy.special import softmax
+from scipy.stats import entropy
 
 from rvl_edge.types import FloatArray
+
+SCALE = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +54,36 @@ def aligned_problem(seed: int, **sizes: int) -> Problem:
     random = np.random.default_rng(seed)
     cost = (1 - np.einsum("nd,kmd->knm", views, texts)).astype(np.float32)
     return Problem(cost, distribution(random, len(views)), distribution(random, *texts.shape[:2]))
+
+
+def reference(
+    texts: FloatArray, views: FloatArray, *, rank: int, scale: float = SCALE, epsilon: float | None = 0.1
+) -> np.ndarray:
+    """COLA once more: float64, one class and one prompt at a time, projections in full, POT's solver.
+
+    An epsilon of None is the exact optimum.
+    """
+    classes, prompts, dim = texts.shape
+    z, x = texts.astype(float), views.astype(float)
+    left, singular, _ = np.linalg.svd(z.reshape(-1, dim).T)
+    kept = left[:, : min(rank, int((singular > 1e-3 * singular[0]).sum()))]
+    projected = x @ kept @ kept.T
+    means = z.mean(axis=1)
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    logits = scale * projected @ means.T
+    a = softmax(-entropy(softmax(logits, axis=1), axis=1) / 0.5)
+    scores = []
+    for label in range(classes):
+        uncertainty = []
+        for prompt in range(prompts):
+            replaced = logits[0].copy()
+            replaced[label] = scale * projected[0] @ z[label, prompt]
+            uncertainty.append(entropy(softmax(replaced)))
+        b = softmax(-np.array(uncertainty) / 0.5)
+        cost = 1 - projected @ z[label].T / np.linalg.norm(projected, axis=1, keepdims=True)
+        if epsilon is None:
+            scores.append(-ot.emd2(a, b / b.sum(), cost))
+            continue
+        plan = ot.sinkhorn(a, b, cost, epsilon, "sinkhorn_log", numItermax=10_000, stopThr=1e-10)
+        scores.append(-(plan * cost).sum())
+    return np.array(scores)

@@ -56,3 +56,14 @@ def test_refuses_texts_without_directions(z: np.ndarray) -> None:
 def test_refuses_a_rank_of_zero() -> None:
     with pytest.raises(ConfigError, match="rank=0"):
         text_subspace(texts(4, 5, 8, 5), rank=0)
+
+
+def test_rounding_of_the_text_tower_adds_no_direction() -> None:
+    """Prompts of one class that are all but equal: what tells them apart is noise."""
+    random = np.random.default_rng(3)
+    texts = np.repeat(unit(random.normal(size=(6, 32))), 5, axis=0)
+    rounded = [unit(texts + 1e-5 * random.normal(size=texts.shape)) for _ in range(2)]
+    first, second = (text_subspace(each, 256) for each in rounded)
+    assert first.rank == second.rank == 6
+    sample = unit(random.normal(size=(4, 32)))
+    np.testing.assert_allclose(first.project(sample), second.project(sample), atol=1e-4)

@@ -63,7 +63,8 @@ class Attackers:
         """Unit embeddings (B, N, D) of the planned views of samples (B, ...) in [0, 1]."""
         views = planned_views(inputs := self.classifier.domain.model_input(points), plan(inputs))
         embedded = self.classifier.encoder.features(views.flatten(0, 1))
-        return functional.normalize(embedded.float(), dim=-1).unflatten(0, views.shape[:2])
+        unit: Tensor = functional.normalize(embedded.float(), dim=-1)
+        return unit.view(*views.shape[:2], -1)
 
     def _attack(self, logits: Callable[[Tensor], Tensor], samples: Tensor, labels: Tensor) -> Tensor:
         generator = torch.Generator(samples.device).manual_seed(self.seed)

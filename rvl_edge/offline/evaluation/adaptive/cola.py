@@ -35,7 +35,8 @@ class DifferentiableCola:
         with torch.no_grad():
             logits = self._scale * x @ self._means.T
             plan = self._plan(1 - cosines.double(), logits.double(), self._scale * products[:, :, 0].double())
-        return (plan.to(cosines) * cosines).sum(dim=(2, 3)) - 1
+        scores: Tensor = (plan.to(cosines) * cosines).sum(dim=(2, 3)) - 1
+        return scores
 
     def _plan(self, cost: Tensor, logits: Tensor, prompt_logits: Tensor) -> Tensor:
         """Transport (B, K, N, M) by Sinkhorn in the log domain, from logits (B, N, K) and (B, K, M)."""
@@ -61,4 +62,5 @@ def _entropy_with_own(logits: Tensor, prompt_logits: Tensor) -> Tensor:
     itself = torch.eye(classes, dtype=torch.bool, device=logits.device)
     replaced = logits[:, None, None, :].expand(batch, classes, prompt_logits.shape[2], classes)
     replaced = torch.where(itself[:, None], prompt_logits[..., None], replaced)
-    return torch.distributions.Categorical(logits=replaced).entropy()
+    entropy: Tensor = torch.distributions.Categorical(logits=replaced).entropy()
+    return entropy
