@@ -46,7 +46,7 @@ def check_agreement(
 ) -> float | None:
     """Compare an engine with its graph on the CPU, in each profile, queued and as a CUDA graph.
 
-    The samples are noise: whoever has labelled frames holds the engine to those with `rvl_edge.offline.gates`.
+    The samples are noise: who has labelled frames holds the engine to those with `rvl_edge.offline.gates`.
 
     Args:
         built: the engine.
