@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rvl_edge.backends.cuda import open_cuda
@@ -77,3 +79,33 @@ def test_what_tensorrt_says_in_its_log_alone(said: str, error: type[BackendError
     failure = log.failure("image.engine cannot be run")
     assert type(failure) is error
     assert said in str(failure)
+
+
+CALLS = {
+    "allocate": (64,),
+    "free": (4096,),
+    "host_array": ((2, 3), np.dtype(np.float32)),
+    "free_host": (np.zeros(4, np.float32),),
+    "stream": (),
+    "free_stream": (4096,),
+    "upload": (4096, np.zeros(4, np.float32), 4096),
+    "download": (np.zeros(4, np.float32), 4096, 4096),
+    "synchronize": (4096,),
+    "capture": (4096, lambda: None),
+    "launch": (4096, 4096),
+    "free_graph": (4096,),
+    "measure": (4096, lambda: None),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nvidias_bindings_accept_every_call_up_to_the_missing_gpu(name: str) -> None:
+    pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("there is a GPU, which these made-up addresses are no good for")
+    from rvl_edge.backends.cuda.cuda_python import CudaPython
+
+    unopened = CudaPython.__new__(CudaPython)
+    unopened._index = 0
+    with pytest.raises(BackendError, match="no GPU can be used"):
+        getattr(unopened, name)(*CALLS[name])
