@@ -27,7 +27,7 @@ class ThermalUnit(str, Enum):
 
 
 # Nothing is this hot, and differences of values below it stay finite in float32.
-_ABSURD = 1e30
+ABSURD = 1e30
 _DTYPES = (np.uint8, np.uint16, np.int16, np.float32, np.float64)
 _TO_KELVIN = {
     ThermalUnit.CENTIKELVIN: (0.01, 0.0),
@@ -113,7 +113,7 @@ def _unit(field: npt.NDArray[Any], unit: ThermalUnit | str | None) -> ThermalUni
 def _grey(field: npt.NDArray[Any], spec: ThermalSpec, unit: ThermalUnit) -> FloatArray:
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinity, an invalid pixel
         values = field.astype(np.float32)
-    valid = np.abs(values) < _ABSURD
+    valid = np.abs(values) < ABSURD
     if spec.invalid_value is not None:
         valid &= values != np.float32(spec.invalid_value)
     fraction = np.count_nonzero(valid) / valid.size

@@ -51,8 +51,9 @@ class Observation:
 
     @cached_property
     def picture(self) -> npt.NDArray[Any]:
-        """(H, W) or (H, W, C) as the camera sent it; of a clip its newest frame."""
-        return np.asarray(self.sample[-1] if isinstance(self.spec, VideoSpec) else self.sample)
+        """(H, W) or (H, W, C) as the camera sent it, without alpha; of a clip its newest frame."""
+        picture = np.asarray(self.sample[-1] if isinstance(self.spec, VideoSpec) else self.sample)
+        return picture[..., :3] if picture.ndim == 3 else picture
 
     @cached_property
     def sound(self) -> FloatArray:

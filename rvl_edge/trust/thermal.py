@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rvl_edge.preprocess.thermal import ABSURD
 from rvl_edge.trust.monitor import Curve, Observation, Simple, thinned
 from rvl_edge.types import FloatArray
 
@@ -19,24 +20,22 @@ _FEWEST = 1e-4  # floor of the share of dead pixels
 
 def dead_pixels(seen: Observation) -> float:
     """Log of the share of pixels far from the median of their neighbourhood, or without a value."""
-    field = _field(seen.picture)
-    invalid = ~np.isfinite(field)
-    filled = np.where(invalid, np.float32(np.median(field[~invalid])), field) if invalid.any() else field
-    far = cv2.absdiff(filled, cv2.medianBlur(filled, 3)) > _OUTLIER * _span(filled)
+    field, invalid = _field(seen.picture)
+    far = cv2.absdiff(field, cv2.medianBlur(field, 3)) > _OUTLIER * _span(field)
     return log(np.count_nonzero(far | invalid) / field.size + _FEWEST)
 
 
 def stuck_lines(seen: Observation) -> float:
     """Largest offset of a row or column from the lines around it, in parts of the picture's span."""
-    field = np.nan_to_num(_field(seen.picture), posinf=0.0, neginf=0.0)
+    field, _ = _field(seen.picture)
     span = _span(field)
     return max(_largest_offset(field.mean(axis=axis)) for axis in (0, 1)) / span if span > 0 else 0.0
 
 
 def saturated(seen: Observation) -> float:
     """Share of pixels at the picture's own lowest or highest value."""
-    values = thinned(_field(seen.picture))
-    return float(np.mean((values == np.nanmin(values)) | (values == np.nanmax(values))))
+    values = thinned(_field(seen.picture)[0])
+    return float(np.mean((values == values.min()) | (values == values.max())))
 
 
 DEAD_PIXELS = Simple(
@@ -67,7 +66,7 @@ class RangeJump:
 
     def statistic(self, seen: Observation) -> float | None:
         """1 - intersection over union of the two ranges (1st to 99th percentile), in [0, 1]."""
-        low, high = (float(each) for each in np.nanpercentile(thinned(_field(seen.picture)), (1, 99)))
+        low, high = (float(each) for each in np.percentile(thinned(_field(seen.picture)[0]), (1, 99)))
         last, self._last = self._last, (low, high)
         if last is None:
             return None
@@ -81,15 +80,21 @@ class RangeJump:
         return f"the range of values jumped: {1 - value:.0%} of it is shared with the picture before"
 
 
-def _field(counts: npt.NDArray[Any]) -> FloatArray:
-    """(H, W) float32 of what `preprocess_thermal` accepted; infinities stay."""
-    field = counts[..., 0] if counts.ndim == 3 else counts
+def _field(counts: npt.NDArray[Any]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """(H, W) float32 of what preprocessing accepted, and which of its pixels had no value.
+
+    Those have the median of the others.
+    """
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(field, np.float32)
+        field = np.array(counts[..., 0] if counts.ndim == 3 else counts, np.float32, order="C")
+    invalid = ~(np.abs(field) < ABSURD)
+    if invalid.any():
+        field[invalid] = np.median(field[~invalid])
+    return field, invalid
 
 
 def _span(field: FloatArray) -> float:
-    low, high = np.nanpercentile(thinned(field), (1, 99))
+    low, high = np.percentile(thinned(field), (1, 99))
     return float(high - low)
 
 

@@ -103,6 +103,15 @@ def test_clipped_and_blank_look_at_the_sensors_own_pixels(scene: npt.NDArray[np.
     assert picture.BLANK.rule.trust(picture.blank(image(np.full_like(scene, 17)))) == 0
 
 
+def test_alpha_is_no_light(scene: npt.NDArray[np.uint8]) -> None:
+    def opaque(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return np.concatenate([rgb, np.full_like(rgb[..., :1], 255)], axis=2)
+
+    for rgb in (scene, np.zeros_like(scene)):
+        for measure in (picture.clipped, picture.blank):
+            assert measure(image(opaque(rgb))) == measure(image(rgb))
+
+
 def test_frozen_counts_repeats_and_forgets_them(scene: npt.NDArray[np.uint8]) -> None:
     frozen, other = Frozen(), scene + np.uint8(1)
     frames = [scene, scene, scene.copy(), scene, other, scene, scene[:50], scene[:50]]
@@ -146,6 +155,19 @@ def test_a_stuck_column_is_off_by_what_it_is_off() -> None:
     assert thermal.stuck_lines(imager(counts.astype(np.uint8))) < 0.05
     counts[:, 20] += 25
     assert thermal.stuck_lines(imager(counts.astype(np.uint8))) == pytest.approx(0.5, abs=0.1)
+
+
+def test_pixels_without_a_value_are_no_stuck_lines_and_no_range() -> None:
+    random = np.random.default_rng(0)
+    kelvin = random.normal(300, 2, (60, 80)).astype(np.float32)
+    holed = kelvin.copy()
+    holed[10:14, 20:60] = np.nan
+    holed[30, 3], holed[31, 3] = np.inf, -np.inf
+    for measure in (thermal.stuck_lines, thermal.saturated):
+        assert measure(imager(holed)) == pytest.approx(measure(imager(kelvin)), abs=0.08)
+    jump = thermal.RangeJump()
+    jump.statistic(imager(kelvin))
+    assert jump.statistic(imager(holed)) < 0.1
 
 
 def test_a_range_that_jumps_shares_little_with_the_one_before() -> None:
