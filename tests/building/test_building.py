@@ -147,6 +147,14 @@ def test_a_gpu_that_the_package_does_not_build_for_is_refused_with_those_it_does
 
 
 @needs_rtx
+def test_a_type_that_the_gpu_lacks_is_explained() -> None:
+    with pytest.raises(
+        BackendError, match=r"cannot build graphs/x\.onnx.*bfloat16 needs compute capability 8\.0"
+    ):
+        build(_squared(TensorProto.BFLOAT16), None, "7.5")
+
+
+@needs_rtx
 def test_a_build_can_be_stopped() -> None:
     progress = Progress("x", None)
     progress.stopped.set()

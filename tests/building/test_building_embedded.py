@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
@@ -17,7 +18,9 @@ from rvl_edge.bundle.opening import GraphFiles
 from rvl_edge.offline.building.builder import Settings, build_engine
 from rvl_edge.offline.building.monitor import Progress
 from rvl_edge.offline.exporting.precision import compute_in
-from rvl_edge.offline.quantising.graphs import float_graph
+from rvl_edge.offline.quantising.graphs import find_products, float_graph
+from rvl_edge.offline.quantising.ranges import METHODS
+from rvl_edge.offline.quantising.static import OnnxRuntimeTool
 from rvl_edge.types import Modality
 
 SETTINGS = Settings((BatchRange(smallest=1, best=1, largest=8),), ("8.6",), None, optimization_level=0)
@@ -30,7 +33,9 @@ NAMED = {"float32": "float", "float16": "half", "bfloat16": "bf16"}
 @pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
 def test_embedded_encoder(modality: Modality, precision: str) -> None:
     bundle = Bundle.open()
-    graph = onnx.shape_inference.infer_shapes(float_graph(bundle.load(bundle.manifest.senses[modality]).graph))
+    graph = onnx.shape_inference.infer_shapes(
+        float_graph(bundle.load(bundle.manifest.senses[modality]).graph)
+    )
     model = ir.from_proto(graph)
     if precision in HALF:
         compute_in(model, HALF[precision])
@@ -44,3 +49,19 @@ def test_embedded_encoder(modality: Modality, precision: str) -> None:
     tensors = [value.const_value for value in model.graph.initializers.values()]
     weights = sum(tensor.nbytes for tensor in tensors if tensor is not None)
     assert len(built.content) > 0.8 * weights
+
+
+@needs_rtx
+def test_embedded_encoder_in_int8() -> None:
+    bundle = Bundle.open()
+    entry = bundle.manifest.senses[Modality.IMAGE]
+    content = bundle.load(entry).graph
+    products = find_products(float_graph(content))
+    inputs = np.random.default_rng(0).standard_normal((4, *entry.input_shape), dtype=np.float32)
+    quantised = OnnxRuntimeTool(content, products, inputs)(METHODS[0])
+    trt = import_tensorrt("tensorrt-rtx")
+    built = build_engine(trt, GraphFiles(quantised, None), "x.onnx", SETTINGS, Progress("x", None))
+    network = json.loads(built.layers)["network"]
+    activations = {each.activations for each in products}
+    assert network["quantize int8"] == len(activations)
+    assert network["dequantize float"] == len(activations) + len(products)

@@ -199,4 +199,8 @@ def _build_fix(log: Log) -> str:
     said = " ".join(log.errors).lower()
     if "memory" in said or "alloc" in said:
         return "free memory, lower `workspace_mib`, or build with a smaller largest batch"
+    if "hw-specific datatypes" in said:
+        return (
+            "leave out older GPUs: bfloat16 needs compute capability 8.0, FP8 8.9; or use another precision"
+        )
     return "lower `optimization_level`, or use another release of TensorRT; the messages say what it misses"
