@@ -23,6 +23,8 @@ def main() -> int:
         if not sense["published"]:
             wrong.append(f"{name} published nothing")
         wrong += [f"{name}: {sense[fault]} {fault}" for fault in ("rejected", "failed") if sense[fault]]
+    if not summary["scene"]["published"]:
+        wrong.append("no scene was published")
     camera = senses.get("image", {"received": 0, "dropped": 0})
     if camera["dropped"]:
         wrong.append(f"image: {camera['dropped']} of {camera['received']} frames dropped")

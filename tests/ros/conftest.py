@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,15 @@ def ros_context() -> Iterator[None]:
     rclpy.init(args=[], domain_id=1 + os.getpid() % 100)
     yield
     rclpy.try_shutdown()
+
+
+@pytest.fixture(scope="session")
+def acts() -> dict[str, list[Any]]:
+    """Eight pictures of each act of the camera that is tampered with, before the embedded bundle."""
+    from rvl_edge_ros.spoof import ACT_SECONDS, ACTS, act_of, tampered
+
+    shots = itertools.islice(tampered(rate=8 / ACT_SECONDS), 8 * len(ACTS))
+    return {act: list(group) for act, group in itertools.groupby(shots, lambda shot: act_of(shot.name))}
 
 
 @pytest.fixture

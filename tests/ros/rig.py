@@ -90,25 +90,25 @@ class Rig:
         message = Image()
         pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
         pictures.fill(message, pixels)
-        return self._stamped(message, 40_000_000)
+        return self.stamped(message, 40_000_000)
 
     def heat(self, seed: int = 0) -> Image:
         message = Image()
         pixels = np.random.default_rng(seed).integers(28000, 31000, (48, 64), dtype=np.uint16)
         pictures.fill(message, pixels)
-        return self._stamped(message, 40_000_000)
+        return self.stamped(message, 40_000_000)
 
     def distances(self, pixels: np.ndarray) -> Image:
         """A depth picture, stamped 40 ms after the last message."""
         message = Image()
         pictures.fill(message, pixels)
-        return self._stamped(message, 40_000_000)
+        return self.stamped(message, 40_000_000)
 
     def sound(self, seconds: float, seed: int = 0, rate: int = 16000) -> AudioChunk:
         message = AudioChunk()
         pcm = np.random.default_rng(seed).uniform(-0.5, 0.5, (round(seconds * rate), 1)).astype(np.float32)
         sounds.fill(message, pcm, rate)
-        self._stamped(message, 0)
+        self.stamped(message, 0)
         self._stamp += round(seconds * 1e9)
         return message
 
@@ -118,7 +118,7 @@ class Rig:
         self.node.destroy_node()
         self.helper.destroy_node()
 
-    def _stamped(self, message: Any, later: int) -> Any:
+    def stamped(self, message: Any, later: int = 40_000_000) -> Any:
         self._stamp += later
         message.header.stamp = time_message(self._stamp)
         message.header.frame_id = f"frame {self._stamp}"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rvl_edge import ConfigError, Modality, Perceiver
 from rvl_edge_ros.demo_material import Grain, Shot
-from rvl_edge_ros.spoof_attack import EPSILONS, Attacked, attack
+from rvl_edge_ros.spoof_attack import EPSILON, Attacked, attack
 
 ACT_SECONDS = 4.0
 ACTS = ("honest", "attacked", "honest again", "frozen", "covered")
@@ -52,7 +52,7 @@ def spoofed(picture: npt.NDArray[np.uint8], bundle: str = "") -> Attacked:
     with Perceiver.open(bundle or None, modalities=[Modality.IMAGE], threads=1) as perceiver:
         found = attack(lambda pixels: perceiver.image(pixels).labels, picture)
     if found is None:
-        raise ConfigError("the bundle withstood the attack", expected=f"to fail at ±{EPSILONS[-1]}/255")
+        raise ConfigError("the bundle withstood the attack", expected=f"to be deceived at ±{EPSILON}/255")
     return found
 
 
@@ -77,7 +77,7 @@ def _polygon(corners: str) -> npt.NDArray[np.int32]:
 
 def _play(honest: npt.NDArray[np.uint8], attacked: Attacked, frames: int) -> Iterator[Shot]:
     grainy = Grain()
-    how = f"±{attacked.epsilon}/255, to be seen as {attacked.label}"
+    how = f"±{EPSILON}/255, to be seen as {attacked.label}"
     for act in itertools.cycle(ACTS):
         for _ in range(frames):
             if act == "attacked":
