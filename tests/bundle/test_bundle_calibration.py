@@ -12,7 +12,13 @@ from tiny_bundle import LABELS
 
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.calibrating import write_confidence, write_monitors
-from rvl_edge.bundle.calibration import CALIBRATION_NAME, Calibration, ConfidenceEntry, MonitorEntry
+from rvl_edge.bundle.calibration import (
+    CALIBRATION_NAME,
+    Calibration,
+    ConfidenceEntry,
+    MonitorEntry,
+    parse_calibration,
+)
 from rvl_edge.bundle.manifest import Manifest
 from rvl_edge.errors import BundleError, CalibrationStale, HashMismatch
 from rvl_edge.types import Modality
@@ -164,3 +170,21 @@ def test_a_sense_that_the_bundle_lacks_is_refused(own_bundle: Path) -> None:
     with pytest.raises(BundleError, match="no such sense"):
         write_confidence(own_bundle, {Modality.DEPTH: [entry()]})
     assert not (own_bundle / CALIBRATION_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b"{",
+        b"[" * 100_000,
+        b'{"schema_version": 2, "senses": {}}',
+        b'{"senses": {"smell": {}}}',
+    ],
+)
+def test_what_is_no_calibration_is_refused_with_the_way_out(content: bytes) -> None:
+    with pytest.raises(BundleError, match=r"calibration\.json breaks the schema") as caught:
+        parse_calibration(content)
+    assert "rvl-edge calibrate" in str(caught.value)
