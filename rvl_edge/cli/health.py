@@ -135,10 +135,7 @@ def _optional() -> Iterator[Finding]:
         fix = "pip install 'rvl-edge-sdk[offline]' on a workstation"
         yield Finding("torch", Verdict.ABSENT, "not needed on the robot", fix)
     yield _openvino()
-    found = _installed("tensorrt")
-    yield Finding(
-        "tensorrt", Verdict.OK if found else Verdict.ABSENT, f"{found or 'not installed'}; not used yet"
-    )
+    yield from _tensorrt()
 
 
 def _openvino() -> Finding:
@@ -150,6 +147,26 @@ def _openvino() -> Finding:
         return Finding("openvino", Verdict.ABSENT, _first_line(error), fix)
     precision = "this CPU has bfloat16" if able else "this CPU has no bfloat16: openvino-bf16 runs in float32"
     return Finding("openvino", Verdict.OK, f"{_installed('openvino')}; {precision}")
+
+
+def _tensorrt() -> Iterator[Finding]:
+    from rvl_edge.backends.cuda import open_cuda
+    from rvl_edge.backends.tensorrt.flavours import FLAVOURS, import_tensorrt
+
+    try:
+        gpu = open_cuda().device
+    except RvlEdgeError as error:
+        yield Finding("gpu", Verdict.ABSENT, _first_line(error), "not needed; " + (error.fix or ""))
+    else:
+        detail = f"{gpu.name}, compute capability {gpu.compute_capability}, {gpu.memory / 1e9:.1f} GB"
+        yield Finding("gpu", Verdict.OK, detail)
+    for flavour in FLAVOURS:
+        try:
+            release = import_tensorrt(flavour).__version__
+        except RvlEdgeError as error:
+            yield Finding(flavour, Verdict.ABSENT, _first_line(error), error.fix or "")
+        else:
+            yield Finding(flavour, Verdict.OK, release)
 
 
 def _ros() -> Iterator[Finding]:
