@@ -159,7 +159,7 @@ class Cola:
             raise NonFinite("a view's embedding is zero or not finite")
         count = len(self.means) if classes is None else max(1, min(classes, len(self.means)))
         with self._lock:
-            scores, transport = self._align(self.subspace.coordinates(unit), count)
+            scores, transport = self._align(product(unit, self.subspace.basis), count)
         if transport.error > self.settings.tolerance:
             warnings.warn(
                 f"COLA's plans are {transport.error:.1e} off their weights after {transport.iterations} "
