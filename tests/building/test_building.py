@@ -272,3 +272,9 @@ def test_a_tensorrt_that_is_too_old(release: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "tensorrt", Package)  # type: ignore[arg-type]
     with pytest.raises(MissingDependency, match=r"expected 10\.3 or later"):
         import_tensorrt("tensorrt")
+
+
+def test_a_robot_that_builds_needs_neither_torch_nor_onnx() -> None:
+    modules = "rvl_edge.cli.build, rvl_edge.offline.building"
+    code = f"import sys, {modules}; assert not {{'torch', 'onnx'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -17,21 +17,20 @@ from rvl_edge.errors import BackendError
 
 
 class CudaPython:
-    """See `Cuda`; works on the process's current device, which CUDA_VISIBLE_DEVICES chooses.
+    """See `Cuda`; works on the first device that CUDA_VISIBLE_DEVICES shows, every thread's default.
 
     Raises:
         BackendError: there is no GPU, or no driver for it.
     """
 
     def __init__(self) -> None:
-        index = _call(cudart.cudaGetDevice)
-        properties = _call(cudart.cudaGetDeviceProperties, index)
+        _call(cudart.cudaSetDevice, 0)
+        properties = _call(cudart.cudaGetDeviceProperties, 0)
         self._device = Device(
             properties.name.decode().rstrip("\0"),
             f"{properties.major}.{properties.minor}",
             int(properties.totalGlobalMem),
         )
-        self._index = index
 
     @property
     def device(self) -> Device:
@@ -40,7 +39,6 @@ class CudaPython:
 
     def allocate(self, size: int) -> int:
         """See `Cuda`."""
-        self._enter()
         return int(_call(cudart.cudaMalloc, size))
 
     def free(self, address: int) -> None:
@@ -49,7 +47,6 @@ class CudaPython:
 
     def host_array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """See `Cuda`."""
-        self._enter()
         size = prod(shape) * dtype.itemsize
         address = int(_call(cudart.cudaHostAlloc, size, cudart.cudaHostAllocPortable))
         memory: Any = (ctypes.c_byte * size).from_address(address)
@@ -62,7 +59,6 @@ class CudaPython:
 
     def stream(self) -> int:
         """See `Cuda`."""
-        self._enter()
         return int(_call(cudart.cudaStreamCreateWithFlags, cudart.cudaStreamNonBlocking))
 
     def free_stream(self, stream: int) -> None:
@@ -119,9 +115,6 @@ class CudaPython:
         finally:
             _call(cudart.cudaEventDestroy, begin)
             _call(cudart.cudaEventDestroy, end)
-
-    def _enter(self) -> None:
-        _call(cudart.cudaSetDevice, self._index)  # CUDA's current device is a thread's own
 
 
 def _call(function: Any, *arguments: Any) -> Any:

@@ -28,7 +28,9 @@ class TimingCache:
         self._config = config
         device = "-".join(machine.device.split()).replace("/", "-")
         self._file = CacheFile(f"{machine.version}-{machine.compute_capability}-{device}.timings", folder)
-        config.set_timing_cache(config.create_timing_cache(self._file.read() or b""), ignore_mismatch=False)
+        kept = config.create_timing_cache(self._file.read() or b"")
+        # None: it is damaged, or of another driver
+        config.set_timing_cache(kept or config.create_timing_cache(b""), ignore_mismatch=False)
 
     def keep(self) -> str | None:
         """Add what was measured to what other builds kept meanwhile; returns why not, if it could not."""
@@ -36,6 +38,7 @@ class TimingCache:
 
     def _merged(self, kept: bytes | None) -> bytes:
         own = self._config.get_timing_cache()
-        if kept:
-            own.combine(self._config.create_timing_cache(kept), ignore_mismatch=False)
+        others = self._config.create_timing_cache(kept or b"")
+        if others is not None:
+            own.combine(others, ignore_mismatch=False)
         return bytes(own.serialize())
