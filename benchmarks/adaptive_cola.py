@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
@@ -47,7 +48,7 @@ def anchors_of(text: Path, labels: Path, exam: Exam) -> Anchors:
 
 
 def batches(exam: Exam, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in range(0, len(exam), size):
+    for start in track(range(0, len(exam), size), "batches"):
         yield exam.batch(slice(start, start + size))
 
 
