@@ -216,6 +216,7 @@ def check(settings: Settings) -> None:
             "audio.max_age would leave sound out of the scene between two clips",
             got=settings.audio_max_age,
             expected=f"audio.hop, {settings.audio_hop}, at least",
+            fix="raise audio.max_age too, in the same request",
         )
 
 
