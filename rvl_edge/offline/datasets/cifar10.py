@@ -40,8 +40,8 @@ def load_cifar10(folder: Path, part: Part) -> Samples:
         folder / name,
     )
     if archive.exists():
-        samples = _from_archive(archive)
-    elif batches.is_dir():
+        return _from_archive(archive, part)
+    if batches.is_dir():
         samples = _from_batches([batches / batch for batch in _BATCHES[name]])
     elif pictures.is_dir():
         samples = _from_pictures(pictures)
@@ -52,16 +52,21 @@ def load_cifar10(folder: Path, part: Part) -> Samples:
             expected=f"{archive.name}, {batches.name}/ or {name}/<class>/*.jpg",
             fix="torchvision.datasets.CIFAR10(folder, download=True) fetches it",
         )
-    if part is Part.TEST:
-        return samples
-    cut = len(samples) - len(samples) // _VALIDATION_PART
-    return samples.take(slice(cut, None) if part is Part.VALIDATION else slice(cut))
+    return samples.take(_rows(len(samples), part))
 
 
-def _from_archive(path: Path) -> Samples:
+def _rows(count: int, part: Part) -> slice:
+    """Where a part lies in the file that it is cut from."""
+    cut = count - count // _VALIDATION_PART
+    return {Part.TEST: slice(None), Part.TRAIN: slice(cut), Part.VALIDATION: slice(cut, None)}[part]
+
+
+def _from_archive(path: Path, part: Part) -> Samples:
     arrays = open_archive(path, ("jpeg", "offsets", "labels"))
-    pictures = [_decode(arrays["jpeg"][start:stop], path) for start, stop in pairwise(arrays["offsets"])]
-    return Samples(np.stack(pictures), arrays["labels"].astype(np.int64), CLASSES)
+    rows = _rows(len(arrays["labels"]), part)
+    spans = list(pairwise(arrays["offsets"]))[rows]
+    pictures = [_decode(arrays["jpeg"][start:stop], path) for start, stop in spans]
+    return Samples(np.stack(pictures), arrays["labels"][rows].astype(np.int64), CLASSES)
 
 
 def _from_batches(paths: list[Path]) -> Samples:
