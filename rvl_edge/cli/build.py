@@ -34,13 +34,18 @@ def run(
         Literal["tensorrt", "tensorrt-rtx"] | None,
         typer.Option(help="Without a recipe: which TensorRT to build with."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="RVL_EDGE_DATA", help="Folder of the labelled sets, for the recipe's gates."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Build TensorRT engines into a bundle.
 
     Each engine is put into the bundle when it is done, beside a report of its layers; those that are there
     and fit are left. Flavour tensorrt builds on the machine the engine is for (--on-device), tensorrt-rtx
-    anywhere. With --on-device an engine is first held against its graph; if it disagrees, exits with 1.
+    anywhere. With --on-device an engine is first held against its graph, and to the recipe's gates;
+    if it fails, exits with 1.
     """
     # Robots build too: this part of the offline half needs none of its packages.
     from rvl_edge.offline.building import build_engines
@@ -54,7 +59,9 @@ def run(
         raise ConfigError("the recipe says which TensorRT to use", got=f"--flavour {flavour}")
     recipe = _for_bundle(on_device, flavour) if is_bundle else read_recipe(path)
     with nullcontext() if as_json else progress() as advance:
-        report = build_engines(recipe, path if is_bundle else bundle, on_device=on_device, on_step=advance)
+        report = build_engines(
+            recipe, path if is_bundle else bundle, on_device=on_device, data=data, on_step=advance
+        )
     if as_json:
         print_json({"path": report.path, "engines": [_plain(each) for each in report.engines]})
         return

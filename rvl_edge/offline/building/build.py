@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rvl_edge.backends.cuda import Cuda, open_cuda
 from rvl_edge.backends.tensorrt.flavours import import_tensorrt
@@ -18,12 +19,15 @@ from rvl_edge.bundle.engines import Machine
 from rvl_edge.bundle.manifest import EngineEntry, FileRef, GraphEntry, Manifest
 from rvl_edge.bundle.opening import GraphFiles, locate
 from rvl_edge.bundle.signing import SIGNATURE_NAME
-from rvl_edge.errors import ConfigError
+from rvl_edge.errors import ConfigError, MissingDependency
 from rvl_edge.offline.building.builder import Built, Settings, build_engine
 from rvl_edge.offline.building.checking import check_agreement, load_built
 from rvl_edge.offline.building.monitor import Progress, Step
 from rvl_edge.offline.building.recipe import BuildRecipe
 from rvl_edge.offline.building.storing import alone, store_engine
+
+if TYPE_CHECKING:
+    from rvl_edge.offline.building.gating import Gates
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def build_engines(
     bundle: str | Path | None = None,
     *,
     on_device: bool = False,
+    data: Path | None = None,
     cache: Path | None = None,
     on_step: Step | None = None,
 ) -> BuildReport:
@@ -74,6 +79,7 @@ def build_engines(
         recipe: what to build, and for which machine.
         bundle: the bundle's folder, instead of the recipe's.
         on_device: the machine is this one; `tensorrt` builds nowhere else.
+        data: folder of the labelled sets, for the recipe's gates.
         cache: folder of the timing cache; None is the user's cache folder.
         on_step: is told how far it is.
 
@@ -82,7 +88,8 @@ def build_engines(
         MissingDependency: TensorRT, or with `on_device` a CUDA binding, is not installed.
         BundleError: the bundle is not sound, is being built by another process, or cannot be written.
         BackendError: TensorRT cannot build a graph; the engines before it are kept.
-        GateFailed: an engine that was built for this machine disagrees with its graph; it is not kept.
+        GateFailed: an engine that was built for this machine disagrees with its graph, or loses more than the
+            recipe allows; it is not kept.
     """
     source = recipe.bundle if bundle is None else Path(bundle)
     if source is None:
@@ -96,10 +103,11 @@ def build_engines(
             got=f"flavour tensorrt for {recipe.target}, without --on-device",
             fix="run it with --on-device on that machine; only tensorrt-rtx builds for other machines",
         )
+    gates = _gates(recipe, data, on_device) if recipe.gates else None
     root = locate(source).resolve()
     with alone(root):
         signed = (root / SIGNATURE_NAME).exists()
-        builder = _Builder(recipe, trt, gpu, machine, cache, on_step)
+        builder = _Builder(recipe, trt, gpu, machine, gates, cache, on_step)
         built = [builder.build(root, name) for name in _graphs(recipe, Bundle.open(root).manifest)]
         return BuildReport(root, tuple(built), signed and not (root / SIGNATURE_NAME).exists())
 
@@ -112,6 +120,7 @@ class _Builder:
     trt: Any
     gpu: Cuda | None
     machine: Machine | None
+    gates: Gates | None
     cache: Path | None
     on_step: Step | None
 
@@ -126,17 +135,20 @@ class _Builder:
         files = bundle.load(graph)
         built = build_engine(self.trt, files, name, self._settings(), Progress(name, self.on_step))
         seconds = perf_counter() - begin
-        cosine = self._agreement(built, files, graph, bundle.manifest.embedding_dim)
-        entry = store_engine(bundle, name, self.recipe.target, built, partial(self._entry, graph))
+        cosine, gates = self._checked(bundle, graph, built, files)
+        describe = partial(self._entry, graph)
+        entry = store_engine(bundle, name, self.recipe.target, built, describe, gates=gates)
         return BuiltEngine(name, entry, seconds, cosine, built.note)
 
-    def _agreement(self, built: Built, files: GraphFiles, graph: GraphEntry, dim: int) -> float | None:
+    def _checked(
+        self, bundle: Bundle, graph: GraphEntry, built: Built, files: GraphFiles
+    ) -> tuple[float | None, bytes | None]:
+        """Run what was built, where that is possible: its smallest cosine to its graph, and its gates."""
         if self.gpu is None:
-            return None
-        name = graph.graph.path
-        session = load_built(self.trt, self.gpu, built.content, name, dim)
-        try:
-            return check_agreement(
+            return None, None
+        name, dim = graph.graph.path, bundle.manifest.embedding_dim
+        with closing(load_built(self.trt, self.gpu, built.content, name, dim)) as session:
+            cosine = check_agreement(
                 session,
                 files,
                 self.recipe.batches,
@@ -145,8 +157,7 @@ class _Builder:
                 precision=graph.precision,
                 cosine_min=self.recipe.cosine_min,
             )
-        finally:
-            session.close()
+            return cosine, None if self.gates is None else self.gates.hold(bundle, graph, session)
 
     def _settings(self) -> Settings:
         recipe = self.recipe
@@ -179,6 +190,22 @@ class _Builder:
     def _capabilities(self) -> tuple[str, ...]:
         here = self.machine
         return self.recipe.compute_capabilities if here is None else (here.compute_capability,)
+
+
+def _gates(recipe: BuildRecipe, data: Path | None, on_device: bool) -> Gates:
+    if data is None or not on_device:
+        raise ConfigError(
+            "gates need labelled frames and an engine that runs here",
+            got=f"gates for {', '.join(recipe.gates)}",
+            fix="give --data and --on-device, or leave the gates out of the recipe",
+        )
+    try:
+        from rvl_edge.offline.building.gating import Gates
+    except ImportError as error:
+        raise MissingDependency(
+            "gates need torch", got=error, fix="pip install 'rvl-edge-sdk[offline]', or leave the gates out"
+        ) from error
+    return Gates.of(recipe, data)
 
 
 def _machine(recipe: BuildRecipe, trt: Any, gpu: Cuda) -> Machine:

@@ -31,7 +31,8 @@ def load_built(trt: Any, cuda: Cuda, content: memoryview, name: str, dim: int) -
     """A session of an engine that is in no bundle yet."""
     digest = hashlib.sha256(content).hexdigest()
     engine = TensorRtEngine(trt, bytes(content), name=name, digest=digest)
-    return TensorRtSession(engine, Executor(engine, cuda), name=name, dim=dim, description="")
+    description = f"{trt.__name__} {trt.__version__}"
+    return TensorRtSession(engine, Executor(engine, cuda), name=name, dim=dim, description=description)
 
 
 def check_agreement(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from rvl_edge._validation import complaints
 from rvl_edge.bundle.manifest import BatchRange, BundleName, ComputeCapability, EngineFlavour
@@ -51,6 +51,13 @@ class BuildRecipe(BaseModel):
         Field(ge=-1, le=1, description="least cosine to the graph on this machine; the precision's own"),
     ] = None
 
+    gates: Annotated[
+        dict[Modality, dict[str, JsonValue]],
+        Field(
+            description="what engines lose at most, as in `rvl_edge.offline.gates`; with --on-device --data"
+        ),
+    ] = {}
+
     @model_validator(mode="after")
     def _supported(self) -> BuildRecipe:
         old = [each for each in self.compute_capabilities if float(each) < 7.5]
@@ -74,5 +81,12 @@ def read_recipe(path: Path) -> BuildRecipe:
         raise ConfigError(f"{path} is no YAML", got=error, fix=fix) from None
     except ValidationError as error:
         raise ConfigError(f"{path} is no build recipe", got=complaints(error), fix=fix) from None
-    bundle = None if recipe.bundle is None else path.resolve().parent / recipe.bundle
-    return recipe.model_copy(update={"bundle": bundle})
+    home = path.resolve().parent
+    bundle = None if recipe.bundle is None else home / recipe.bundle
+    gates = {sense: _absolute(each, home) for sense, each in recipe.gates.items()}
+    return recipe.model_copy(update={"bundle": bundle, "gates": gates})
+
+
+def _absolute(gates: dict[str, JsonValue], home: Path) -> dict[str, JsonValue]:
+    checkpoint = gates.get("checkpoint")
+    return {**gates, "checkpoint": str(home / checkpoint)} if isinstance(checkpoint, str) else gates

@@ -21,7 +21,9 @@ Describe = Callable[[FileRef, FileRef], EngineEntry]
 """Files of an engine and of its layer report -> the manifest's entry."""
 
 
-def store_engine(bundle: Bundle, graph: str, target: str, built: Built, describe: Describe) -> EngineEntry:
+def store_engine(
+    bundle: Bundle, graph: str, target: str, built: Built, describe: Describe, *, gates: bytes | None = None
+) -> EngineEntry:
     """Add an engine to a bundle in one step, in the place of the one that the same target had.
 
     Args:
@@ -30,20 +32,30 @@ def store_engine(bundle: Bundle, graph: str, target: str, built: Built, describe
         target: name of the machine it is for.
         built: the engine.
         describe: makes its entry.
+        gates: what it was held to, for the bundle's reports.
 
     Raises:
         BundleError: the bundle cannot be written; it is as it was.
     """
-    stem = f"engines/{PurePosixPath(graph).stem}-{target}"
-    engine, layers = f"{stem}.engine", f"{stem}.layers.json"
+    stem = f"{PurePosixPath(graph).stem}-{target}"
+    engine, layers = f"engines/{stem}.engine", f"engines/{stem}.layers.json"
+    report = f"gates-{stem}.json"
+    contents: dict[str, bytes | memoryview] = {engine: built.content, layers: built.layers}
+    if gates is not None:
+        contents[f"reports/{report}"] = gates
     entry: EngineEntry | None = None
 
     def name(files: Mapping[str, FileRef]) -> Manifest:
         nonlocal entry
         entry = describe(files[engine], files[layers])
-        return _with_engine(bundle.manifest, graph, entry)
+        # Another engine's gates say nothing of this one.
+        reports = {each: file for each, file in bundle.manifest.reports.items() if each != report}
+        if gates is not None:
+            reports[report] = files[f"reports/{report}"]
+        return _with_engine(bundle.manifest.model_copy(update={"reports": reports}), graph, entry)
 
-    amend_bundle(bundle, {engine: built.content, layers: built.layers}, name)
+    dropped = {f"reports/{report}"} - contents.keys()
+    amend_bundle(bundle, contents, name, dropped=dropped)
     assert entry is not None
     return entry
 
