@@ -74,6 +74,7 @@ def test_a_ruined_quantisation_is_refused_and_leaves_what_was_there(
         quantise_bundle(path, sets)
     assert "the quantised image graph" in failure.value.what
     assert list((tmp_path / "out").iterdir()) == []
+    assert "parity" in json.loads((tmp_path / "out.gates.json").read_text())["image"]["missed"]
 
 
 def test_a_senses_own_gates_stand_on_the_common_ones(tmp_path: Path) -> None:

@@ -81,6 +81,23 @@ def test_the_chosen_method_is_the_nearest_and_near_indeed() -> None:
     assert not np.allclose(cosines, 1, atol=1e-7)  # it did compute in eight bits
 
 
+def test_the_rest_in_half_precision_keeps_borders_and_delicate_parts_in_float32() -> None:
+    way = Way("int8", "onnxruntime", ("minmax",), others="float16")
+    half = quantise_graph(small.graph(), small.inputs(32), way, dim=small.DIM, on_step=lambda _: None).graph
+    model = onnx.load_from_string(half)
+    onnx.checker.check_model(model, full_check=True)
+    typed = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    types = {each.name: each.type.tensor_type.elem_type for each in typed.graph.value_info}
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    (softmax,) = [node for node in model.graph.node if node.op_type == "Softmax"]
+    assert types[softmax.output[0]] == onnx.TensorProto.FLOAT
+    assert types[made_by["scores"].output[0]] == types["a"] == onnx.TensorProto.FLOAT16
+    assert model.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    batch = small.inputs(16, seed=5)
+    whole = quantised(small.graph()).graph
+    assert np.einsum("nd,nd->n", run(half, batch), run(whole, batch)).min() > 0.995
+
+
 def test_a_graph_that_computes_in_half_precision_is_refused() -> None:
     model = onnx.load_from_string(small.graph())
     for each in model.graph.node:

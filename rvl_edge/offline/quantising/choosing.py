@@ -15,12 +15,14 @@ from rvl_edge.bundle.manifest import QuantisedPrecision
 from rvl_edge.offline.exporting.encoder import in_batches
 from rvl_edge.offline.quantising.by_modelopt import ModelOptTool
 from rvl_edge.offline.quantising.graphs import Product, find_products, float_graph
+from rvl_edge.offline.quantising.halving import others_in_float16
 from rvl_edge.offline.quantising.ranges import Method
 from rvl_edge.offline.quantising.simulating import open_quantised
 from rvl_edge.offline.quantising.static import OnnxRuntimeTool
 from rvl_edge.types import FloatArray
 
 Tool = Literal["onnxruntime", "modelopt"]
+Others = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class Way:
         precision: of the products.
         tool: what puts the Q/DQ in.
         methods: of calibration, to choose from.
+        others: what everything but the products computes in.
     """
 
     precision: QuantisedPrecision
     tool: Tool
     methods: tuple[Method, ...]
+    others: Others = "float32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ def quantise_graph(
         wanted = in_batches(reference.run, inputs[cut:])
         for method in way.methods:
             on_step(method)
-            graph = make(method)
+            graph = make(method) if way.others == "float32" else others_in_float16(make(method))
             with closing(open_quantised(graph, way.precision, reference, dim)) as session:
                 found = in_batches(session.run, inputs[cut:])
             cosines[method] = float(np.einsum("nd,nd->n", wanted, found).mean())

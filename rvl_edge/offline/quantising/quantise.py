@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from rvl_edge._files import write_atomic
 from rvl_edge.backends import DEFAULT_BACKEND, open_session
 from rvl_edge.bundle.manifest import Manifest, SenseEntry
 from rvl_edge.bundle.opening import Bundle
@@ -66,7 +67,8 @@ def quantise_bundle(
 ) -> QuantiseReport:
     """Build the quantised bundle that a recipe describes.
 
-    It holds no calibration, engine or report of the old graphs: they say nothing of the new ones.
+    It holds no calibration, engine or report of the old graphs: they say nothing of the new ones. What the
+    gates measured is in its `reports/gates.json`, and beside it in `OUT.gates.json`, passed or not.
 
     Args:
         recipe_path: a YAML file such as `export/quantise-tiny.yaml`.
@@ -93,6 +95,9 @@ def quantise_bundle(
     with new_bundle(target) as writer:
         for modality, sense in recipe.senses.items():
             run.quantise(modality, sense, writer)
+            write_atomic(target.with_name(f"{target.name}.gates.json"), run.gates())
+        for modality, made in run.made.items():
+            require(made.gates, f"the quantised {modality} graph")
         manifest = run.manifest(writer, hashlib.sha256(path.read_bytes()).hexdigest())
         writer.finish(manifest)
     return QuantiseReport(target, sum(each.size for each in manifest.files()), run.made)
@@ -141,7 +146,6 @@ class _Run:
         step("gates")
         report = self._hold(files.graph, chosen, entry, frames, sense)
         self._on_step(str(modality), self._steps, self._steps, "")
-        require(report, f"the quantised {modality} graph")
         graph = writer.add(entry.graph.path, chosen.graph)
         self._entries[modality] = entry.model_copy(
             update={"graph": graph, "weights": None, "precision": recipe.precision, "engines": ()}
@@ -156,16 +160,19 @@ class _Run:
             report,
         )
 
+    def gates(self) -> bytes:
+        """What was measured so far, as JSON."""
+        return report_json({str(modality): each.gates for modality, each in self.made.items()})
+
     def manifest(self, writer: BundleWriter, recipe_hash: str) -> Manifest:
         recipe, old = self._recipe, self._bundle.manifest
-        gates = {str(modality): each.gates for modality, each in self.made.items()}
         new = old.model_copy(
             update={
                 "name": recipe.name,
                 "version": recipe.version,
                 "senses": self._entries,
                 "calibration": None,
-                "reports": {GATES: writer.add(f"reports/{GATES}", report_json(gates))},
+                "reports": {GATES: writer.add(f"reports/{GATES}", self.gates())},
                 "provenance": {
                     **old.provenance,
                     "quantised by": f"{recipe.tool} {version(_PACKAGES[recipe.tool])}",

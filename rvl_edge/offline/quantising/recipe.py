@@ -14,7 +14,7 @@ from rvl_edge.bundle.manifest import BundleName, QuantisedPrecision
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.gates import GateRecipe
 from rvl_edge.offline.quantising.by_modelopt import ModelOptTool
-from rvl_edge.offline.quantising.choosing import Tool, Way
+from rvl_edge.offline.quantising.choosing import Others, Tool, Way
 from rvl_edge.offline.quantising.ranges import Method
 from rvl_edge.offline.quantising.static import OnnxRuntimeTool
 from rvl_edge.types import Modality
@@ -60,6 +60,8 @@ class QuantiseRecipe(_Entry):
         name, version, out: of the new bundle.
         senses: which to quantise; the others, and the text tower, keep their graphs.
         precision: `int8`, or `float8` (E4M3, by modelopt, for GPUs from compute capability 8.9).
+        others: what everything but the products with weights computes in: `float32`, which every runtime has
+            and CPUs are fastest in, or `float16` for engines.
         tool: what puts the Q/DQ in.
         count: samples of each sense, at least 8; a quarter of them chooses the method.
         methods: of calibration, to choose from by the cosine to the float32 graph; all that the tool has
@@ -72,6 +74,7 @@ class QuantiseRecipe(_Entry):
     out: Path
     senses: Annotated[dict[Modality, SenseRecipe], Field(min_length=1)]
     precision: QuantisedPrecision = "int8"
+    others: Others = "float32"
     tool: Tool = "onnxruntime"
     count: Annotated[int, Field(ge=8)] = 128
     methods: tuple[Method, ...] = ()
@@ -101,8 +104,8 @@ class QuantiseRecipe(_Entry):
 
     @property
     def way(self) -> Way:
-        """Precision, tool and methods."""
-        return Way(self.precision, self.tool, self.methods or _METHODS[self.tool])
+        """The same for one graph."""
+        return Way(self.precision, self.tool, self.methods or _METHODS[self.tool], self.others)
 
 
 def read_recipe(path: Path) -> QuantiseRecipe:
