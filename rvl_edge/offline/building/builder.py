@@ -102,7 +102,7 @@ def build_engine(trt: Any, files: GraphFiles, name: str, settings: Settings, pro
             config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mib << 20)
         _add_profiles(builder, network, config, settings.batches)
         timings = _aim(trt, config, settings)
-        content = builder.build_serialized_network(network, config)
+        content: Any = builder.build_serialized_network(network, config)  # None if it failed
     if content is None:
         if progress.stopped.is_set():
             raise BackendError(f"the build of {name} was stopped")
