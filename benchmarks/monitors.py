@@ -347,12 +347,17 @@ def main() -> None:
             }
             found = run(bench, targets, given.attacked, given.attacked)
             draw(modality, found.pop("curves"), given.out / f"monitors-{modality}.png")
+            results[str(modality)] = found
+            write(results, given.out)
             if given.aware and "encoder" in targets:
                 found["evasion"] = aware(bench, targets, given.attacked)
                 print(json.dumps(found["evasion"], indent=1))
-            results[str(modality)] = found
-    (given.out / "monitors.json").write_text(json.dumps(results, indent=1) + "\n")
-    (given.out / "monitors.md").write_text(table(results))
+                write(results, given.out)
+
+
+def write(results: dict[str, Any], folder: Path) -> None:
+    (folder / "monitors.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "monitors.md").write_text(table(results))
 
 
 if __name__ == "__main__":
