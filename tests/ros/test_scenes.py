@@ -140,7 +140,7 @@ def test_a_clock_that_starts_over_leaves_out_what_was_before(stage: Stage) -> No
     stage.show(seen(THERMAL, car=1.0), 1000.0)
     stage.show(seen(IMAGE, dog=1.0), 3.0)
     scene = stage.show(seen(AUDIO, rain=1.0), 3.1)
-    assert scene[THERMAL].masked
+    assert scene[THERMAL].masked == "its newest sample is 996.9 s ahead"
     assert not scene[IMAGE].masked
     assert scene.message.header.stamp.sec == 3
     assert not stage.show(seen(THERMAL, car=1.0), 3.2)[THERMAL].masked

@@ -46,7 +46,7 @@ def scene_status(
             f"{label.name} {label.probability:.2f}"
             for label in (reading.scene.labels[:_SHOWN] if reading.scene else ())
         ),
-        **{f"{each}": _words(_vote(reading, each)) for each in modalities},
+        **{each.value: _words(_vote(reading, each)) for each in modalities},
         "published": reading.published,
         "failed": reading.failed,
         "last error": reading.last_error or "none",
@@ -87,11 +87,15 @@ def _vote(reading: SceneReading, modality: Modality) -> SenseVote:
         modality=modality.value,
         weight=0.0 if vote is None else vote.weight,
         trust=float("nan") if trust is None else trust.value,
-        age=age,
+        age=max(0.0, age),
         decision=seen.perception.decision,
-        masked=f"its newest sample is {age:.1f} s behind" if vote is None else "",
+        masked="" if vote is not None else f"its newest sample is {abs(age):.1f} s {_side(age)}",
     )
 
 
 def _words(vote: SenseVote) -> str:
     return vote.masked or f"{vote.decision}, weight {vote.weight:.2f}, {vote.age:.1f} s old"
+
+
+def _side(age: float) -> str:
+    return "behind" if age > 0 else "ahead"
