@@ -45,7 +45,7 @@ def test_each_sense_is_perceived_as_the_library_does(
     assert [label["name"] for label in seen["image"]["labels"]] == [label.name for label in expected.labels]
     for each in seen.values():
         assert set(each) == {*KEYS, "decision", "plausible", "trust"}
-        assert set(each["timing"]) == {"preprocess", "encode", "refine", "classify"}
+        assert set(each["timing"]) == {"preprocess", "encode", "refine", "classify", "judge"}
 
 
 def test_on_another_backend(rvl_edge: CommandLine, tiny_bundle: Path, files: dict[str, Path]) -> None:
