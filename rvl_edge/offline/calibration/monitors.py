@@ -73,7 +73,7 @@ def calibrate_monitors(
     *,
     modalities: Sequence[Modality] | None = None,
     rate: float = 0.01,
-    most: int = 1000,
+    most: int = 600,
     backend: str = DEFAULT_BACKEND,
     advance: Advance | None = None,
 ) -> tuple[FittedMonitors, ...]:
