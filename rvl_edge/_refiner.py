@@ -11,7 +11,16 @@ from time import perf_counter
 
 import numpy as np
 
-from rvl_edge.refine import Budget, Cola, ColaSettings, Effort, PromptSet, frame_seed, make_views
+from rvl_edge.refine import (
+    Budget,
+    Cola,
+    ColaSettings,
+    Effort,
+    PromptSet,
+    frame_seed,
+    make_views,
+    top_margin,
+)
 from rvl_edge.text import Anchors
 from rvl_edge.types import FloatArray, Modality, Refinement, Spent
 
@@ -44,8 +53,8 @@ class Refiner:
     Args:
         settings: COLA's numbers.
         logit_scales: of each sense.
-        prompts: descriptions by sense, for the label sets that they cover whole; others are aligned with their
-            anchors' own prompts.
+        prompts: descriptions by sense, for the label sets that they cover whole; others are aligned with
+            their anchors' own prompts.
         embed: texts -> (N, D) float32 of unit norm.
         clock: seconds; what a budget is measured with.
     """
@@ -111,7 +120,7 @@ class Refiner:
             why = Spent.ALWAYS
         else:
             embeddings = watch.encode(inputs[None])
-            margin = _margin(anchors.cosines(embeddings[0]), sharpness)
+            margin = top_margin(anchors.cosines(embeddings[0]), sharpness)
             why = gate.verdict(margin, 1.0 if trust is None else trust(embeddings[0]))
             if why is Spent.SPARED:
                 return Refined(embeddings, None, Refinement(1, 0, why), watch.encode_ms, watch.rest_ms())
@@ -134,7 +143,9 @@ class Refiner:
         prepared = self._prepared.get(modality)
         if prepared is None or prepared.anchors is not anchors:
             cola = Cola(
-                self._texts(modality, anchors), logit_scale=self._logit_scales[modality], settings=self.settings
+                self._texts(modality, anchors),
+                logit_scale=self._logit_scales[modality],
+                settings=self.settings,
             )
             prepared = self._prepared[modality] = _Prepared(anchors, cola)
         return prepared
@@ -189,10 +200,3 @@ class _Watch:
 
     def rest_ms(self) -> float:
         return 1e3 * (self._clock() - self._begin) - self.encode_ms
-
-
-def _margin(cosines: FloatArray, sharpness: float) -> float:
-    """Difference of the two largest of softmax(sharpness * cosines); 1 for a single label."""
-    shares = np.exp(sharpness * (cosines - cosines.max()).astype(np.float64))
-    shares = np.sort(shares / shares.sum())
-    return float(shares[-1] - shares[-2]) if len(shares) > 1 else 1.0

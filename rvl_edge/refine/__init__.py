@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rvl_edge.refine.budget import Budget, Effort
 from rvl_edge.refine.cola import Cola, ColaSettings, TransportNotConverged
-from rvl_edge.refine.gate import Gate
+from rvl_edge.refine.gate import Gate, top_margin
 from rvl_edge.refine.prompt_set import PromptSet
 from rvl_edge.refine.subspace import TextSubspace, text_subspace, whole_space
 from rvl_edge.refine.transport import Sinkhorn, Transport
@@ -28,5 +28,6 @@ __all__ = [
     "make_views",
     "plan_views",
     "text_subspace",
+    "top_margin",
     "whole_space",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from rvl_edge.errors import ConfigError
-from rvl_edge.types import Spent
+from rvl_edge.types import FloatArray, Spent
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,10 @@ class Gate:
         if trust < self.trust:
             return Spent.DISTRUSTED
         return Spent.UNSURE if margin < self.margin else Spent.SPARED
+
+
+def top_margin(cosines: FloatArray, sharpness: float) -> float:
+    """Difference of the two largest of softmax(sharpness * cosines), (K,); 1 for a single label."""
+    shares = np.exp(sharpness * (cosines - cosines.max()).astype(np.float64))
+    shares = np.sort(shares / shares.sum())
+    return float(shares[-1] - shares[-2]) if len(shares) > 1 else 1.0

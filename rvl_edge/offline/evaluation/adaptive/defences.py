@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from rvl_edge.refine import Cola, ColaSettings, Gate, whole_space
+from rvl_edge.refine import Cola, ColaSettings, Gate, top_margin, whole_space
 from rvl_edge.types import FloatArray, Spent
 
 PLAIN, PROJECTION, TRANSPORT = "no COLA", "projection only", "OT only"
@@ -44,7 +42,8 @@ class Defences:
     def answers(self, views: FloatArray) -> tuple[Mapping[str, int], bool]:
         """What each defence says of a sample's views (N, D), and whether the gate opens."""
         plain, cola = int((self._anchors @ views[0]).argmax()), int(self.cola.scores(views).argmax())
-        opens = self._gate.verdict(self._margin(views[0]), trust=1.0) is not Spent.SPARED
+        margin = top_margin(self._anchors @ views[0], self._scale)
+        opens = self._gate.verdict(margin, trust=1.0) is not Spent.SPARED
         said = {
             PLAIN: plain,
             PROJECTION: int(self.projection.scores(views[:1]).argmax()),
@@ -53,8 +52,3 @@ class Defences:
             GATED: cola if opens else plain,
         }
         return said, opens
-
-    def _margin(self, embedding: FloatArray) -> float:
-        logits = self._scale * (self._anchors @ embedding).astype(np.float64)
-        shares = np.sort(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
-        return float(shares[-1] - shares[-2])
