@@ -91,6 +91,22 @@ def test_contenders_are_compared_with_the_first_and_all_are_closed() -> None:
             session.run(batches[0])
 
 
+def test_a_contender_that_runs_no_graphs_is_timed_without_a_limit() -> None:
+    def load() -> OnnxRuntimeSession:
+        graph = maker.encoder_graph((3, 32, 32), seed=0)
+        return OnnxRuntimeSession(graph, name="x", dim=maker.DIM, threads=1)
+
+    def load_gemm() -> OnnxRuntimeSession:
+        return OnnxRuntimeSession(gemm.gemm_graph(), name="gemm.onnx", dim=gemm.DIM, threads=1)
+
+    contenders = [Contender("an engine", load, None), Contender("a graph", load, load_gemm)]
+    batch = np.ones((1, 3, 32, 32), np.float32)
+    engine, graph = compare(contenders, [batch], gflop=0.5, pace=ROUND)
+    assert (engine.gemm_gflop_per_second, engine.measured[0].utilisation) == (None, None)
+    assert graph.gemm_gflop_per_second is not None
+    assert graph.measured[0].utilisation is not None
+
+
 def test_a_sense_that_the_bundle_lacks(own_bundle) -> None:
     bundle = Bundle.open(own_bundle)
     senses = {each: entry for each, entry in bundle.manifest.senses.items() if each is not Modality.DEPTH}
