@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from rvl_edge.offline.gates.frames import Attacked, Frames, gate_frames
+from rvl_edge.offline.gates.frames import Attacked, Frames, anchors_of, gate_frames
 from rvl_edge.offline.gates.gate import Drop, GateReport, hold, report_json, require
 from rvl_edge.offline.gates.recipe import GateRecipe
 
@@ -13,6 +13,7 @@ __all__ = [
     "Frames",
     "GateRecipe",
     "GateReport",
+    "anchors_of",
     "gate_frames",
     "hold",
     "report_json",

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rvl_edge.bundle import Bundle
 from rvl_edge.errors import CheckpointError
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.offline.evaluation.arms import ARMS, Effort
@@ -22,6 +23,7 @@ from rvl_edge.offline.gates.recipe import GateRecipe
 from rvl_edge.offline.hardening.attacks.goals import Logits
 from rvl_edge.offline.hardening.threat import Norm
 from rvl_edge.offline.towers.checkpoint import open_encoder
+from rvl_edge.perceiver import Perceiver
 from rvl_edge.preprocess.spec import PreprocessSpec
 from rvl_edge.types import FloatArray, Modality
 
@@ -63,6 +65,17 @@ class Frames:
     anchors: FloatArray
     source: str
     attacked: Attacked | None = None
+
+
+def anchors_of(bundle: Bundle, modality: Modality) -> Anchor:
+    """The text anchors that a bundle makes for one of its senses."""
+
+    def anchor(labels: tuple[str, ...]) -> FloatArray:
+        with Perceiver(bundle, modalities=[modality], monitors=False) as perceiver:
+            perceiver.set_labels(labels, modality)
+            return perceiver.anchors(modality).matrix
+
+    return anchor
 
 
 def gate_frames(

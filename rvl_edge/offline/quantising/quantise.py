@@ -16,14 +16,13 @@ from rvl_edge.bundle.manifest import Manifest, SenseEntry
 from rvl_edge.bundle.opening import Bundle
 from rvl_edge.bundle.writing import BundleWriter, new_bundle
 from rvl_edge.errors import ConfigError
-from rvl_edge.offline.gates import Frames, GateReport, gate_frames, hold, report_json, require
+from rvl_edge.offline.gates import Frames, GateReport, anchors_of, gate_frames, hold, report_json, require
 from rvl_edge.offline.quantising.choosing import Chosen, quantise_graph
 from rvl_edge.offline.quantising.ranges import Method
 from rvl_edge.offline.quantising.recipe import QuantiseRecipe, SenseRecipe, read_recipe
 from rvl_edge.offline.quantising.samples import calibration_inputs
 from rvl_edge.offline.quantising.simulating import open_quantised
-from rvl_edge.perceiver import Perceiver
-from rvl_edge.types import FloatArray, Modality
+from rvl_edge.types import Modality
 
 Step = Callable[[str, int, int, str], None]
 """Takes how far one sense is: its name, steps done, steps in all, and what comes next."""
@@ -141,7 +140,11 @@ class _Run:
         )
         step("frames, and attacks on them")
         frames = gate_frames(
-            entry.preprocess, self._data, self._anchor(modality), sense.gates, checkpoint=sense.checkpoint
+            entry.preprocess,
+            self._data,
+            anchors_of(self._bundle, modality),
+            sense.gates,
+            checkpoint=sense.checkpoint,
         )
         step("gates")
         report = self._hold(files.graph, chosen, entry, frames, sense)
@@ -186,14 +189,6 @@ class _Run:
             if reference in kept:
                 writer.link(reference.path, self._bundle.root / reference.path)
         return new
-
-    def _anchor(self, modality: Modality) -> Callable[[tuple[str, ...]], FloatArray]:
-        def anchor(labels: tuple[str, ...]) -> FloatArray:
-            with Perceiver.open(self._bundle.root, modalities=[modality]) as perceiver:
-                perceiver.set_labels(labels, modality)
-                return perceiver.anchors(modality).matrix
-
-        return anchor
 
     def _hold(
         self, reference: bytes, chosen: Chosen, entry: SenseEntry, frames: Frames, sense: SenseRecipe
