@@ -49,7 +49,7 @@ class SceneReading:
     def age(self, modality: Modality) -> float:
         """Seconds from a sense's newest sample to the scene's stamp; NaN where it has no result yet.
 
-        Below 0 where a slow sense's sample arrived last, or where stamps are of different clocks.
+        Below 0 where what arrived later was taken earlier, or where stamps are of different clocks.
         """
         seen = self.newest.get(modality)
         return float("nan") if seen is None else (self.stamp - seen.sample.end) / NANOSECONDS
