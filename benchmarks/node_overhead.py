@@ -47,7 +47,8 @@ class Camera:
 
     def send(self) -> None:
         self._sent += 1
-        pictures.fill(self._message, np.roll(self._pixels, self._sent, axis=1))  # a stuck camera is another case
+        moved = np.roll(self._pixels, self._sent, axis=1)  # the same again would be a stuck camera
+        pictures.fill(self._message, moved)
         self._message.header.stamp = self.node.get_clock().now().to_msg()
         self.sender.publish(self._message)
 
