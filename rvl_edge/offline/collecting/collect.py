@@ -60,13 +60,16 @@ def collect(
         MissingDependency: a recording, and rosbags is not installed.
         InputError: a sample that is none of the sense.
     """
-    if out.exists() and any(out.iterdir()) and not (out / SAMPLES_NAME).is_file():
+    kept = out.is_dir() and (not any(out.iterdir()) or (out / SAMPLES_NAME).is_file())
+    if out.exists() and not kept:
         raise ConfigError("will not replace what is no collection", got=out, fix="name a new folder")
-    if len({path.stem for path in sources}) < len(sources):
+    paths = {path.resolve().name: path for path in sources}
+    if len(paths) < len(sources):
         raise ConfigError("two sources have the same name", got=", ".join(map(str, sources)))
     with ExitStack() as stack:
         opened = {
-            path.stem: stack.enter_context(open_source(path, modality, topic, seconds)) for path in sources
+            name: stack.enter_context(open_source(name, path, modality, topic=topic, seconds=seconds))
+            for name, path in paths.items()
         }
         offered = _Counted(opened)
         chosen = choose(offered, count, seed)

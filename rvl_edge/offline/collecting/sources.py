@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,32 +107,36 @@ def _windows(stamps: Iterator[int], start: int, length: int) -> Iterator[int]:
 
 
 def open_source(
-    path: Path, modality: Modality, topic: str | None, seconds: float
+    name: str, path: Path, modality: Modality, *, topic: str | None, seconds: float
 ) -> AbstractContextManager[Source]:
     """A source that is open within a block.
+
+    Args:
+        name: what its items call it.
+        path: a folder or recording.
+        modality: what to read it as.
+        topic: of a recording, where more than one would do.
+        seconds: length of a sample of sound or video.
 
     Raises:
         ConfigError: neither a folder nor a recording, or no single topic with samples of the sense.
         MissingDependency: a recording, and rosbags is not installed.
     """
     if path.suffix in _RECORDINGS or (path / "metadata.yaml").is_file():
-        return _recording(path, modality, topic, seconds)
+        return _recording(name, path, modality, topic, seconds)
     if not path.is_dir():
         raise ConfigError(
             "samples are collected from folders and recordings",
             got=path,
             expected="a folder of files, a rosbag2 folder, .mcap or .db3",
         )
-    return _folder(path)
+    return nullcontext(Folder(name, path))
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[Source]:
-    yield Folder(path.stem, path)
-
-
-@contextmanager
-def _recording(path: Path, modality: Modality, topic: str | None, seconds: float) -> Iterator[Source]:
+def _recording(
+    name: str, path: Path, modality: Modality, topic: str | None, seconds: float
+) -> Iterator[Source]:
     try:
         from rosbags.highlevel import AnyReader, AnyReaderError
         from rosbags.typesys import Stores, get_typestore
@@ -143,7 +147,7 @@ def _recording(path: Path, modality: Modality, topic: str | None, seconds: float
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.LATEST)) as reader:
             connections = _connections(reader, path, modality, topic)
-            yield Recording(path.stem, reader, connections, modality=modality, seconds=seconds)
+            yield Recording(name, reader, connections, modality=modality, seconds=seconds)
     except (AnyReaderError, KeyError) as error:  # KeyError: a type that nothing defines
         raise ConfigError(
             f"{path} cannot be read", got=error, fix="record to mcap, which carries its message definitions"
