@@ -237,8 +237,8 @@ class Perceiver:
         got is in its `Perception.refinement`. Probabilities
         are then softmax(logit_scale * score / temperature), with a temperature of COLA's own where the bundle
         was calibrated for these settings; elsewhere they are sharper than the plain ones and no better
-        calibrated. The embedding stays the sample's own. How COLA fares against an attacker who knows of it
-        is not measured.
+        calibrated. The embedding stays the sample's own. What an attacker who knows of COLA can do is in
+        docs/cola.md.
 
         Args:
             cola: whether to use it, or the settings to use it with; True takes the defaults.
