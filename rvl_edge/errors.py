@@ -107,7 +107,6 @@ class SignatureError(BundleError):
 class EngineError(BundleError):
     """A TensorRT engine of the bundle that must not be loaded; it was not deserialised."""
 
-    code = "engine"
     page = "docs/errors/engine.md"
 
 
