@@ -101,7 +101,7 @@ class Sense:
             refined.refine_ms - (0.0 if look is None else look.milliseconds),
             refined.scores,
             refined.refinement,
-            None if look is None else look.with_views(refined.embeddings),
+            None if look is None else look.with_views(refined.embeddings, refiner.settings.keep),
         )
 
 

@@ -13,6 +13,7 @@ from rvl_edge._encoder import GraphEncoder
 from rvl_edge.bundle import Bundle
 from rvl_edge.errors import ConfigError
 from rvl_edge.preprocess.spec import PreprocessSpec
+from rvl_edge.refine import ColaSettings
 from rvl_edge.text import Anchors
 from rvl_edge.trust.monitor import Observation
 from rvl_edge.trust.panel import Panel, Reference
@@ -127,9 +128,17 @@ class Look:
             self.milliseconds += 1e3 * (perf_counter() - begin)
         return self._judged
 
-    def with_views(self, embeddings: FloatArray) -> Trust:
-        """The same, and what the monitors say of the views' embeddings (N, D), the sample's own first."""
+    def with_views(self, embeddings: FloatArray, keep: float) -> Trust:
+        """The same, and what the monitors say of the views.
+
+        Args:
+            embeddings: (N, D) of the views, the sample's own first.
+            keep: as in `ColaSettings`. Fits are made with the default; views that keep another share of a
+                sample are not judged.
+        """
         before = self.trust(embeddings[0])
+        if keep != ColaSettings.keep:
+            return before
         begin = perf_counter()
         seen = Observation(self._sample, self._inputs, self._spec, embeddings[0], views=embeddings)
         trust = self._panel.judge_views(seen, before)
