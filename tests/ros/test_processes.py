@@ -53,6 +53,23 @@ OnnxRuntimeSession.run = run
 sys.exit(main())
 """
 
+LOSING = """
+import sys
+from rvl_edge.backends.cuda.interface import cuda_failure
+from rvl_edge.backends.onnxruntime import OnnxRuntimeSession
+from rvl_edge_ros.perception_node import main
+
+real = OnnxRuntimeSession.run
+
+def run(session, batch):
+    if session._name == "graphs/image.onnx" and batch.std() < 0.01:  # a picture that is white all over
+        raise cuda_failure("cudaStreamSynchronize", 700, "cudaErrorIllegalAddress")
+    return real(session, batch)
+
+OnnxRuntimeSession.run = run
+sys.exit(main())
+"""
+
 
 class Process:
     """A child whose output is kept."""
@@ -178,6 +195,18 @@ def test_a_signal_ends_a_node_whose_inference_hangs(
     watcher.wait_for("an inference has been running", of="image", shown=True)
     code, _, err = process.end(signal.SIGINT)
     assert code == 70
+    assert "Traceback" not in err
+
+
+def test_a_node_that_loses_its_gpu_ends_by_itself_and_says_why(
+    start: Callable[..., Process], watcher: Watcher, tiny_bundle: Path
+) -> None:
+    process = start("-c", LOSING, "--ros-args", "-p", f"bundle:={tiny_bundle}", "-p", "autostart:=true")
+    watcher.wait_for("image: GpuLost", of="image", shown=True)
+    code, _, err = process.wait()
+    assert code == 70
+    assert "FATAL" in err
+    assert "cudaErrorIllegalAddress" in err
     assert "Traceback" not in err
 
 

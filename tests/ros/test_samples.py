@@ -204,6 +204,7 @@ def test_any_stream_is_survived_and_every_message_is_accounted_for_once(
         publish=lambda seen, _: published.append(seen),
         publish_scene=scenes.append,
         warn=failures.append,
+        gpu_lost=lambda _: None,
         now=lambda: 1,
     )
     senses = pipeline.senses
@@ -245,7 +246,13 @@ def test_a_failing_encoder_is_counted_and_named_once_and_the_others_go_on(model:
         arrived.release()
 
     pipeline = Pipeline(
-        model, Settings(), publish=publish, publish_scene=lambda _: None, warn=warned.append, now=lambda: 1
+        model,
+        Settings(),
+        publish=publish,
+        publish_scene=lambda _: None,
+        warn=warned.append,
+        gpu_lost=lambda _: None,
+        now=lambda: 1,
     )
     for at in range(3):
         pipeline.senses[Modality.IMAGE].receive(picture(10.0 + at))

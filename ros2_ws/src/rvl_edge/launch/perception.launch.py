@@ -31,6 +31,11 @@ def generate_launch_description() -> LaunchDescription:
             "bundle", default_value="", description="Folder of a bundle; empty: as params_file."
         ),
         DeclareLaunchArgument(
+            "trusted_keys",
+            default_value="",
+            description="Public keys that a bundle may be signed by, comma-separated; empty: as params_file.",
+        ),
+        DeclareLaunchArgument(
             "modalities",
             default_value="",
             description="Senses to use, comma-separated; empty: as params_file.",
@@ -94,7 +99,7 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
     for name in ("bundle", "backend"):
         if word := given(name):
             parameters[name] = word
-    for name in ("modalities", "labels"):
+    for name in ("trusted_keys", "modalities", "labels"):
         if words := given(name):
             parameters[name] = [each.strip() for each in words.strip("[]").split(",")]
     for name, parameter in _SWITCHES.items():

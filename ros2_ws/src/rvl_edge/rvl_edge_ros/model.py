@@ -7,6 +7,7 @@ import threading
 from contextlib import ExitStack
 
 from rvl_edge import BackendError, Bundle, ConfigError, Modality, Perceiver
+from rvl_edge.errors import GpuLost
 from rvl_edge_ros.params import Settings
 
 
@@ -16,14 +17,15 @@ class Model:
     A sense that was asked for and cannot be had is in `unavailable` with the reason; the others work.
 
     Args:
-        settings: bundle, senses, runtime, threads and labels.
+        settings: bundle, the keys that it must be signed by, senses, runtime, threads and labels.
 
     Raises:
         RvlEdgeError: bundle or runtime cannot be used, the labels make no sense, or no sense is left.
+        GpuLost: and with it what any sense could have run on.
     """
 
     def __init__(self, settings: Settings) -> None:
-        bundle = Bundle.open(settings.bundle or None)
+        bundle = Bundle.open(settings.bundle or None, trusted=settings.trusted_keys or None)
         manifest = bundle.manifest
         wanted = [Modality(each) for each in settings.modalities] or list(manifest.senses)
         present = [each for each in wanted if each in manifest.senses]
@@ -113,6 +115,8 @@ class Model:
         for each in self.perceiver.modalities:
             try:
                 self.perceiver.warm_up(each)
+            except GpuLost:
+                raise
             except BackendError as error:
                 self.unavailable[each] = str(error)
         if not self.modalities:

@@ -40,6 +40,12 @@ class Settings:
     """Every parameter's value. Times are in seconds, rates in Hz."""
 
     bundle: str = _parameter("bundle", "", "folder of the bundle; empty: the one inside the SDK", live=False)
+    trusted_keys: tuple[str, ...] = _parameter(
+        "trusted_keys",
+        (),
+        "files of public keys, one of which must have signed the bundle; none: it need not be signed",
+        live=False,
+    )
     modalities: tuple[str, ...] = _parameter(
         "modalities", (), "senses to use; none: all that the bundle has", live=False
     )
@@ -98,7 +104,8 @@ class Settings:
     stalled_exit: float = _parameter(
         "stalled_exit",
         60.0,
-        "seconds that a sense may be stalled until the process ends itself, to be started anew; 0: never",
+        "seconds that a sense may be stalled until the process ends itself, to be started anew; a lost GPU "
+        "ends it at once; 0: neither does",
         low=0.0,
         high=3600.0,
     )

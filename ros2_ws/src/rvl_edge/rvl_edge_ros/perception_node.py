@@ -8,7 +8,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
@@ -20,6 +20,7 @@ from rclpy.task import Future
 from rvl_edge_msgs.srv import EmbedText, SetLabels
 
 from rvl_edge import Perception, RvlEdgeError, UntrainedLabelWarning
+from rvl_edge.errors import GpuLost
 from rvl_edge_ros import params, services
 from rvl_edge_ros.health import StallWatch, State
 from rvl_edge_ros.model import Model
@@ -38,7 +39,7 @@ SUCCESS, FAILURE, ERROR = (
     TransitionCallbackReturn.ERROR,
 )
 _REPORT_INTERVAL = 1.0  # seconds
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", SetLabels.Response, EmbedText.Response)
 
 
 class PerceptionNode(LifecycleNode):
@@ -47,7 +48,8 @@ class PerceptionNode(LifecycleNode):
     Configuring loads and verifies the bundle, activating subscribes, deactivating stops and keeps the bundle,
     cleaning up frees it. Whatever goes wrong is reported on /diagnostics and survived. Callbacks run on one
     executor thread, inference on another, and texts are embedded on a third. An inference that does not come
-    back cannot be ended by itself: where `stalled_exit` says so, the process ends, to be started anew.
+    back cannot be ended by itself, and a lost GPU is lost to the whole process: where `stalled_exit` says so,
+    the process ends, to be started anew.
 
     Raises:
         ConfigError: parameters that make no sense.
@@ -62,6 +64,7 @@ class PerceptionNode(LifecycleNode):
         self._inputs: Inputs | None = None
         self._failure = ""
         self._hung = False
+        self._gpu_lost = ""
         self._watch = StallWatch(_REPORT_INTERVAL)
         self._answering: threading.Thread | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -83,7 +86,7 @@ class PerceptionNode(LifecycleNode):
         if self._answering is not None:
             self._answering.join(self._settings.inference_timeout)
             self._hung |= self._answering.is_alive()
-        return not self._hung
+        return not self._must_end
 
     def on_configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Load and verify the bundle; a node that cannot stays unconfigured and says why."""
@@ -97,12 +100,12 @@ class PerceptionNode(LifecycleNode):
         """Stop inferring and unsubscribe; the bundle stays loaded."""
         self._stop()
         super().on_deactivate(state)
-        return ERROR if self._hung else SUCCESS
+        return ERROR if self._must_end else SUCCESS
 
     def on_cleanup(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Free the bundle."""
         self._free()
-        return ERROR if self._hung else SUCCESS
+        return ERROR if self._must_end else SUCCESS
 
     def on_shutdown(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything."""
@@ -111,16 +114,27 @@ class PerceptionNode(LifecycleNode):
         return SUCCESS
 
     def on_error(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """An inference that does not come back cannot be ended; only the process can."""
-        self._failure = "an inference has hung. Fix: restart this process"
+        """A hung inference cannot be ended, nor a lost GPU had back; only the process can end."""
+        self._failure = self._gpu_lost or "an inference has hung. Fix: restart this process"
         self.get_logger().fatal(self._failure)
         return FAILURE
+
+    @property
+    def _must_end(self) -> bool:
+        """Whether this process can neither go on nor free what it loaded."""
+        return self._hung or bool(self._gpu_lost)
+
+    def _note(self, error: RvlEdgeError) -> None:
+        """Remember, from any thread, a failure that this process does not outlive."""
+        if isinstance(error, GpuLost):
+            self._gpu_lost = str(error)
 
     def _attempt(self, what: str, transition: Callable[[], None]) -> TransitionCallbackReturn:
         self._failure = ""
         try:
             transition()
         except RvlEdgeError as error:
+            self._note(error)
             self._failure = f"cannot {what}: {error}"
         except Exception as error:  # rclpy would swallow it without a word
             self._failure = f"cannot {what}: {type(error).__name__}: {error}"
@@ -146,6 +160,7 @@ class PerceptionNode(LifecycleNode):
             publish=self._publish,
             publish_scene=self._publish_scene,
             warn=self.get_logger().error,
+            gpu_lost=self._note,
             now=lambda: self.get_clock().now().nanoseconds,
         )
         super().on_activate(state)
@@ -161,7 +176,7 @@ class PerceptionNode(LifecycleNode):
     def _free(self) -> None:
         if self._outputs is not None:
             self._outputs.destroy()
-        if self._model is not None and not self._hung:
+        if self._model is not None and not self._must_end:
             self._hung = not self._model.close(self._settings.inference_timeout)
         self._outputs = self._model = None
 
@@ -178,6 +193,7 @@ class PerceptionNode(LifecycleNode):
             new = params.changed(self._settings, parameters, configured=self._model is not None)
             self._apply(new)
         except RvlEdgeError as error:
+            self._note(error)
             return SetParametersResult(successful=False, reason=str(error))
         self._settings = new
         return SetParametersResult(successful=True)
@@ -192,14 +208,14 @@ class PerceptionNode(LifecycleNode):
     async def _on_set_labels(
         self, request: SetLabels.Request, _response: SetLabels.Response
     ) -> SetLabels.Response:
-        return await self._aside(lambda: services.set_labels(self._model, request))
+        return await self._aside(SetLabels.Response, lambda: services.set_labels(self._model, request))
 
     async def _on_embed_text(
         self, request: EmbedText.Request, _response: EmbedText.Response
     ) -> EmbedText.Response:
-        return await self._aside(lambda: services.embed_text(self._model, request))
+        return await self._aside(EmbedText.Response, lambda: services.embed_text(self._model, request))
 
-    def _aside(self, answer: Callable[[], Answer]) -> Future[Answer]:
+    def _aside(self, response: type[Answer], answer: Callable[[], Answer]) -> Future[Answer]:
         """Work out an answer on the thread for texts, so that no sense waits for it."""
         executor = self.executor
         assert executor is not None  # it is what called
@@ -208,6 +224,9 @@ class PerceptionNode(LifecycleNode):
         def work() -> None:
             try:
                 future.set_result(answer())
+            except RvlEdgeError as error:
+                self._note(error)
+                future.set_result(response(success=False, message=str(error)))
             except Exception as error:
                 future.set_exception(error)
             executor.wake()  # it does not watch futures while it waits for messages
@@ -235,12 +254,14 @@ class PerceptionNode(LifecycleNode):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         stalled_for, limit = self._watch.read(stalled=bool(stalled)), self._settings.stalled_exit
+        if limit and self._gpu_lost:
+            self._end(self._gpu_lost)
         if limit and stalled_for >= limit:
-            self.get_logger().fatal(
-                f"{stalled}, and nothing can end it; the process ends with code {HUNG}, to be started anew. "
-                "Fix: if it is only slow, raise stalled_exit"
-            )
-            raise Hung
+            self._end(f"{stalled}, and nothing can end it. Fix: if it is only slow, raise stalled_exit")
+
+    def _end(self, why: str) -> NoReturn:
+        self.get_logger().fatal(f"the process ends with code {HUNG}, to be started anew: {why}")
+        raise Hung
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from rvl_edge import InputError, Modality, Perception
+from rvl_edge.errors import GpuLost
 from rvl_edge_ros.model import Model
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.samples import Sample, Sense
@@ -24,6 +25,7 @@ class Pipeline:
         publish: takes each result, on the inference thread.
         publish_scene: takes what the senses say together after each result, on a thread of its own.
         warn: takes each failure that is not the sample's fault, once for every kind in a row.
+        gpu_lost: takes the failure after which every other one fails too, on the inference thread.
         now: nanoseconds on the node's clock.
     """
 
@@ -35,11 +37,13 @@ class Pipeline:
         publish: Callable[[Perception, Sample], None],
         publish_scene: Callable[[SceneReading], None],
         warn: Callable[[str], object],
+        gpu_lost: Callable[[GpuLost], None],
         now: Callable[[], int],
     ) -> None:
         self._perceiver = model.perceiver
         self._publish = publish
         self._warn = warn
+        self._gpu_lost = gpu_lost
         self._warned = ""
         self._worker: Worker[Modality, Sample] = Worker(
             model.modalities, self._perceive, lambda modality: self.senses[modality].meter.dropped()
@@ -79,6 +83,8 @@ class Pipeline:
             if text != self._warned:
                 self._warn(text)
             self._warned = text
+            if isinstance(error, GpuLost):
+                self._gpu_lost(error)
         else:
             meter.published(seen.timing, seen.trust, perf_counter() - sample.arrived)
             self.scenes.put(seen, sample)

@@ -18,14 +18,14 @@ from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 from rvl_edge import RvlEdgeError
 
 TRANSPORT_PROFILE = Path(__file__).with_name("fastdds.xml")
-HUNG = 70  # exit code where an inference hung; EX_SOFTWARE of sysexits.h
+HUNG = 70  # exit code where an inference hung or the GPU was lost; EX_SOFTWARE of sysexits.h
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _FAST_DDS_2 = ("humble", "iron", "jazzy")
 _BY_USER = ("FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 class Hung(Exception):
-    """Something in the process does not come back, and only the end of the process ends it."""
+    """Something in the process does not come back, and only its end and another start help."""
 
 
 class Runnable(Protocol):
