@@ -55,7 +55,9 @@ def test_the_last_two_ids_frame_a_text(whole: Tokenizer, short: Tokenizer) -> No
 
 @pytest.fixture(scope="module")
 def shortest() -> Tokenizer:
-    return build_tokenizer(700)
+    found = build_tokenizer(700)
+    found.encode_special_tokens = True  # as the robot reads: a text that spells END is text
+    return found
 
 
 @given(st.text(max_size=40))
