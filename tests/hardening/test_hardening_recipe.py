@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def test_every_arm_is_read_and_trained_as_long_as_the_others(path: Path) -> None
     if path.parent.name == "harden-tiny":
         assert recipe.checkpoint.is_dir()
         assert len(set(lengths.values())) == 1
+
+
+def test_the_embedded_image_encoder_comes_from_its_recipe() -> None:
+    made = json.loads((ROOT / "export/checkpoints/tiny-hardened/image/hardening.json").read_text())
+    assert read_recipe(ROOT / "export/harden-tiny-image.yaml").sha256 == made["recipe sha256"]
 
 
 def test_a_stage_is_filled_up_from_the_defaults(tmp_path: Path) -> None:

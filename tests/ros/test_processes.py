@@ -160,7 +160,7 @@ def test_a_signal_ends_an_active_node_in_order_and_no_torch_was_loaded(
     process = start(*node_arguments(tiny_bundle))
     watcher.wait_for("active")
     code, out, err = process.end(number)
-    assert code == 0
+    assert code == 0, err
     assert out == "False\n"
     assert "Traceback" not in err
 
