@@ -82,6 +82,9 @@ def run(make_node: Callable[[], Any], args: list[str] | None) -> int:
     except (RvlEdgeError, ParameterException) as error:
         print(error, file=sys.stderr)
         return 2
+    except Exception:
+        if rclpy.ok():  # else a signal took ROS away from under a callback that was publishing
+            raise
     finally:
         for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the clean-up short
