@@ -16,9 +16,8 @@ from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.manifest import GraphEntry
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.building.recipe import BuildRecipe
-from rvl_edge.offline.gates import GateRecipe, gate_frames, hold, report_json, require
-from rvl_edge.perceiver import Perceiver
-from rvl_edge.types import FloatArray, Modality
+from rvl_edge.offline.gates import GateRecipe, anchors_of, gate_frames, hold, report_json, require
+from rvl_edge.types import Modality
 
 
 class SenseGates(GateRecipe):
@@ -66,13 +65,10 @@ class Gates:
             return None
         (modality,), gates = found, self.senses[found[0]]
 
-        def anchor(labels: tuple[str, ...]) -> FloatArray:
-            with Perceiver(bundle, modalities=[modality]) as perceiver:
-                perceiver.set_labels(labels, modality)
-                return perceiver.anchors(modality).matrix
-
         spec = bundle.manifest.senses[modality].preprocess
-        frames = gate_frames(spec, self.data, anchor, gates, checkpoint=gates.checkpoint)
+        frames = gate_frames(
+            spec, self.data, anchors_of(bundle, modality), gates, checkpoint=gates.checkpoint
+        )
         with closing(_reference(bundle, graph)) as reference:
             report = hold(
                 reference, engine, frames, gates, backend=engine.description, precision=graph.precision

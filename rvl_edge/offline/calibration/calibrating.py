@@ -11,10 +11,9 @@ from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.calibrating import write_confidence
 from rvl_edge.bundle.calibration import ConfidenceEntry
-from rvl_edge.errors import ConfigError
-from rvl_edge.offline.calibration.confidence import Advance, Outcome, calibrate_confidence, find_material
-from rvl_edge.offline.calibration.samples import is_label_folder
-from rvl_edge.offline.datasets.loading import FOLDERS
+from rvl_edge.offline.calibration.confidence import Outcome, calibrate_confidence, find_material
+from rvl_edge.offline.calibration.progress import Advance, quietly
+from rvl_edge.offline.calibration.samples import senses_to_calibrate
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.text import UntrainedLabelWarning
 from rvl_edge.types import Modality
@@ -50,25 +49,18 @@ def calibrate_bundle(
         BackendError: a graph cannot be run.
     """
     bundle = Bundle.open(path)
-    own = is_label_folder(data)
-    if own and len(modalities or ()) > 1:
-        raise ConfigError("own samples are of one sense", got=", ".join(modalities or ()), expected="one")
-    usual = [None] if own else [each for each in bundle.manifest.senses if each in FOLDERS]
+    senses = senses_to_calibrate(bundle.manifest.senses, data, modalities)
     outcomes: list[Outcome] = []
     uncalibrated = Perceiver(bundle.uncalibrated(), modalities=modalities, monitors=False, backend=backend)
     with warnings.catch_warnings(), uncalibrated as perceiver:
         warnings.simplefilter("ignore", UntrainedLabelWarning)  # what they are worth is being measured
-        for modality in modalities or usual:
+        for modality in senses:
             material = find_material(perceiver, modality, data, most, strangers=True)
             for refined in (False, True) if cola else (False,):
                 perceiver.set_cola(refined)
-                outcomes += calibrate_confidence(perceiver, material, alpha, advance or _quietly)
+                outcomes += calibrate_confidence(perceiver, material, alpha, advance or quietly)
     fitted: dict[Modality, list[ConfidenceEntry]] = {}
     for each in outcomes:
         fitted.setdefault(each.modality, []).append(each.entry)
     write_confidence(path, fitted)
     return tuple(outcomes)
-
-
-def _quietly(task: str, done: int, total: int) -> None:
-    del task, done, total

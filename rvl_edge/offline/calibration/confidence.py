@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from rvl_edge.errors import ConfigError
 from rvl_edge.offline.calibration.answers import Answers, answer_by_cola, answer_plainly
 from rvl_edge.offline.calibration.fitting import Fitted, Fold, cross_folds, fit, measure
 from rvl_edge.offline.calibration.measuring import Report, summarise
+from rvl_edge.offline.calibration.progress import Advance
 from rvl_edge.offline.calibration.samples import LabelledSamples, from_folder, from_set, is_label_folder
 from rvl_edge.offline.calibration.unknowns import leave_labels_out
 from rvl_edge.offline.datasets.samples import Part
@@ -21,9 +22,6 @@ from rvl_edge.types import Modality
 
 # ESC-10's folds 1 to 3 are all trained on, being few clips, so what is left to fit on is the test part.
 _WITHOUT_VALIDATION = (Modality.AUDIO,)
-
-Advance = Callable[[str, int, int], None]
-"""Takes a task's name, and how many of how many samples are done."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,18 @@ from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.calibrating import write_monitors
 from rvl_edge.bundle.calibration import MonitorEntry
-from rvl_edge.errors import ConfigError
 from rvl_edge.media import Sample
 from rvl_edge.offline.calibration.confidence import find_material
 from rvl_edge.offline.calibration.observing import measure, observe, reference_of, sentinel_of
-from rvl_edge.offline.calibration.samples import LabelledSamples, from_folder, from_set, is_label_folder
+from rvl_edge.offline.calibration.progress import Advance, quietly
+from rvl_edge.offline.calibration.samples import (
+    LabelledSamples,
+    from_folder,
+    from_set,
+    is_label_folder,
+    senses_to_calibrate,
+)
 from rvl_edge.offline.calibration.tails import Family, fit_family
-from rvl_edge.offline.datasets.loading import FOLDERS
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.refine import ColaSettings
@@ -28,9 +33,6 @@ from rvl_edge.trust.panel import embedding_monitors, sensor_monitors
 from rvl_edge.types import Modality
 
 _FEATURE_SAMPLES = 500  # for class means and 16 directions
-
-Advance = Callable[[str, int, int], None]
-"""Takes a task's name, and how many of how many samples are done."""
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,13 @@ def calibrate_monitors(
         BackendError: a graph cannot be run.
     """
     bundle = Bundle.open(path)
-    own = is_label_folder(data)
-    if own and len(modalities or ()) > 1:
-        raise ConfigError("own samples are of one sense", got=", ".join(modalities or ()), expected="one")
-    senses = [None] if own else [each for each in bundle.manifest.senses if each in FOLDERS]
+    senses = senses_to_calibrate(bundle.manifest.senses, data, modalities)
     fitted = []
     with Perceiver(bundle.uncalibrated(), backend=backend, monitors=False) as perceiver:
-        for modality in modalities or senses:
+        for modality in senses:
             first, second = _halves(perceiver, modality, data, most)
             fitted.append(
-                fit_monitors(
-                    perceiver, first, second, rate=rate, backend=backend, advance=advance or _quietly
-                )
+                fit_monitors(perceiver, first, second, rate=rate, backend=backend, advance=advance or quietly)
             )
     write_monitors(path, {each.modality: each.entries for each in fitted})
     return tuple(fitted)
@@ -178,7 +175,3 @@ def _counted(samples: LabelledSamples, task: str, advance: Advance) -> Iterator[
     for done, sample in enumerate(samples.samples, 1):
         yield sample
         advance(task, done, len(samples))
-
-
-def _quietly(task: str, done: int, total: int) -> None:
-    del task, done, total

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,28 @@ def is_label_folder(data: Path) -> bool:
     """Whether a folder is one of the user's own samples, `<label>/<file>`, and not of the labelled sets."""
     folders = {path.name for path in data.iterdir() if path.is_dir()} if data.is_dir() else set()
     return bool(folders) and not folders & set(FOLDERS.values())
+
+
+def senses_to_calibrate(
+    usable: Iterable[Modality], data: Path, wanted: Sequence[Modality] | None
+) -> Sequence[Modality | None]:
+    """Those that are wanted; else all usable ones with a labelled set, or the one of the user's own samples.
+
+    Args:
+        usable: the bundle's senses.
+        data: folder of the labelled sets or of own samples.
+        wanted: senses asked for; None leaves the choice.
+
+    Returns:
+        The senses; None stands for what the own samples are taken for.
+
+    Raises:
+        ConfigError: several senses of own samples, which are of one.
+    """
+    own = is_label_folder(data)
+    if own and len(wanted or ()) > 1:
+        raise ConfigError("own samples are of one sense", got=", ".join(wanted or ()), expected="one")
+    return wanted or ([None] if own else [each for each in usable if each in FOLDERS])
 
 
 def from_folder(
