@@ -24,7 +24,7 @@ def write_confidence(path: Path, fitted: Mapping[Modality, Sequence[ConfidenceEn
     """Put confidence entries into a bundle's calibration.
 
     An entry takes the place of the one for the same labels, templates and ranking; the others stay, as do
-    monitors. What was fitted on graphs that the bundle no longer has goes.
+    monitors. What is stale goes.
 
     Args:
         path: the bundle's folder.
@@ -74,8 +74,8 @@ def _change(
     for modality in senses:
         current = fingerprint(manifest, modality)
         old = known.get(modality)
-        fresh = old if old is not None and old.fitted_on == current else SenseCalibration(fitted_on=current)
-        changed[modality] = put(fresh, modality)
+        kept = SenseCalibration(fitted_on=current) if old is None else old.kept(current)
+        changed[modality] = put(kept, modality)
     content = Calibration(senses={**known, **changed}).model_dump_json(indent=1).encode() + b"\n"
     name = CALIBRATION_NAME if manifest.calibration is None else manifest.calibration.path
     amend_bundle(

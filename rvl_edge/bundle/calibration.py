@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rvl_edge._validation import complaints
 from rvl_edge.bundle.manifest import Manifest
+from rvl_edge.bundle.revisions import REVISIONS
 from rvl_edge.errors import BundleError, CalibrationStale
 from rvl_edge.types import Modality
 
@@ -49,12 +50,18 @@ class ConfidenceEntry(_Entry):
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     templates: Annotated[tuple[str, ...], Field(min_length=1)]
     ranking: Annotated[str, Field(description="`plain`, or COLA with its settings")] = PLAIN
+    revision: Annotated[int, Field(ge=1, description="of the ranking's scores, when it was fitted")] = 1
     temperature: Annotated[float, Field(gt=0, description="divides the logits before the softmax")]
     alpha: Annotated[float, Field(gt=0, lt=1, description="stated share that may be missed")]
     unknown_below: Annotated[Share, Field(description="of the first label's probability")]
     plausible_from: Annotated[Share, Field(description="of each label's own probability")]
     samples: Annotated[Count, Field(description="that the thresholds were fitted on")]
     measured: Measured | None = None
+
+    @property
+    def method(self) -> str:
+        """Whose revision counts: `plain` or `cola`."""
+        return self.ranking.partition(" ")[0]
 
     @property
     def coverage(self) -> float:
@@ -74,6 +81,7 @@ class MonitorEntry(_Entry):
     """One monitor as fitted on clean samples."""
 
     name: Annotated[str, Field(min_length=1, description="as findings name it")]
+    revision: Annotated[int, Field(ge=1, description="of the statistic, when it was fitted")] = 1
     samples: Count
     false_alarm_rate: Annotated[float, Field(gt=0, lt=1, description="on clean samples, at the threshold")]
     family_rate: Annotated[
@@ -99,6 +107,25 @@ class SenseCalibration(_Entry):
     confidence: tuple[ConfidenceEntry, ...] = ()
     monitors: tuple[MonitorEntry, ...] = ()
 
+    @property
+    def revised(self) -> tuple[str, ...]:
+        """Rankings and monitors that compute other numbers now than when they were fitted."""
+        fitted = {(each.method, each.revision) for each in self.confidence}
+        fitted |= {(each.name, each.revision) for each in self.monitors}
+        return tuple(sorted({name for name, revision in fitted if revision != REVISIONS.get(name)}))
+
+    def kept(self, fitted_on: dict[str, str]) -> SenseCalibration:
+        """What still holds where the files are these: without what is stale."""
+        if self.fitted_on != fitted_on:
+            return SenseCalibration(fitted_on=fitted_on)
+        revised = self.revised
+        return self.model_copy(
+            update={
+                "confidence": tuple(each for each in self.confidence if each.method not in revised),
+                "monitors": tuple(each for each in self.monitors if each.name not in revised),
+            }
+        )
+
     def confidence_for(
         self, labels: Sequence[str], templates: Sequence[str], ranking: str = PLAIN
     ) -> ConfidenceEntry | None:
@@ -117,19 +144,23 @@ class Calibration(_Entry):
         """What was fitted for a sense; None where nothing was.
 
         Raises:
-            CalibrationStale: it was fitted on other graphs than the manifest's.
+            CalibrationStale: it was fitted on other graphs than the manifest's, or on numbers that this
+                release computes otherwise.
         """
         found = self.senses.get(modality)
-        if found is None or found.fitted_on == fingerprint(manifest, modality):
-            return found
+        if found is None:
+            return None
         own = fingerprint(manifest, modality)
-        changed = sorted(
+        files = sorted(
             path for path in {*own, *found.fitted_on} if own.get(path) != found.fitted_on.get(path)
         )
-        verbs = [name for name in ("confidence", "monitors") if getattr(found, name)]
+        if not files and not found.revised:
+            return found
+        kept = found.kept(own)
+        verbs = [name for name in ("confidence", "monitors") if getattr(kept, name) != getattr(found, name)]
         raise CalibrationStale(
             f"the calibration of {modality} is stale",
-            got=f"one fitted before {', '.join(changed)} changed",
+            got=f"one fitted before {', '.join(files or found.revised)} changed",
             fix=" and ".join(
                 f"rvl-edge calibrate {verb} BUNDLE --data DIR" for verb in verbs or ["confidence"]
             ),
@@ -137,10 +168,15 @@ class Calibration(_Entry):
 
 
 def fingerprint(manifest: Manifest, modality: Modality) -> dict[str, str]:
-    """SHA-256, by path, of what a sense's scores come from: its graph, the text tower's, their weights."""
-    entries = (manifest.senses[modality], manifest.text)
-    files = (file for entry in entries for file in (entry.graph, entry.weights) if file is not None)
-    return {file.path: file.sha256 for file in files}
+    """SHA-256, by path, of what a sense's numbers come from.
+
+    That is its graph, the plain encoder's that watches over it, the text tower's, their weights, and the
+    tokenizer.
+    """
+    sense = manifest.senses[modality]
+    entries = [each for each in (sense, sense.sentinel, manifest.text) if each is not None]
+    files = [file for each in entries for file in (each.graph, each.weights) if file is not None]
+    return {file.path: file.sha256 for file in (*files, manifest.text.tokenizer)}
 
 
 def parse_calibration(content: bytes) -> Calibration:

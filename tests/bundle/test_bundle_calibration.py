@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 from tiny_bundle import LABELS
 
-from rvl_edge.bundle import Bundle
+from rvl_edge.bundle import Bundle, verify
+from rvl_edge.bundle import calibration as schema
 from rvl_edge.bundle.calibrating import write_confidence, write_monitors
 from rvl_edge.bundle.calibration import (
     CALIBRATION_NAME,
     Calibration,
     ConfidenceEntry,
     MonitorEntry,
+    SenseCalibration,
+    fingerprint,
     parse_calibration,
 )
-from rvl_edge.bundle.manifest import Manifest
+from rvl_edge.bundle.manifest import GraphEntry, Manifest
+from rvl_edge.bundle.revisions import REVISIONS
 from rvl_edge.errors import BundleError, CalibrationStale, HashMismatch
 from rvl_edge.types import Modality
 
@@ -127,6 +131,51 @@ def test_fitting_again_drops_what_is_stale_of_that_sense_only(own_bundle: Path) 
     assert fitted is not None
     assert (fitted.confidence, fitted.monitors) == ((entry(3.0),), ())
     assert calibration(own_bundle).of(now.manifest, Modality.AUDIO) is not None
+
+
+def test_another_sentinel_or_tokenizer_makes_it_stale(own_bundle: Path) -> None:
+    manifest = Bundle.open(own_bundle).manifest
+    image, thermal = (manifest.senses[each] for each in (Modality.IMAGE, Modality.THERMAL))
+    guarded = image.model_copy(update={"sentinel": GraphEntry(graph=thermal.graph)})
+    with_sentinel = manifest.model_copy(update={"senses": {**manifest.senses, Modality.IMAGE: guarded}})
+    fitted = SenseCalibration(fitted_on=fingerprint(with_sentinel, Modality.IMAGE), monitors=(MONITOR,))
+    file = Calibration(senses={Modality.IMAGE: fitted})
+    assert file.of(with_sentinel, Modality.IMAGE) == fitted
+    with pytest.raises(CalibrationStale, match=thermal.graph.path):
+        file.of(manifest, Modality.IMAGE)
+    tokenizer = manifest.text.tokenizer.model_copy(update={"sha256": "0" * 64})
+    other = manifest.text.model_copy(update={"tokenizer": tokenizer})
+    with pytest.raises(CalibrationStale, match=tokenizer.path):
+        file.of(with_sentinel.model_copy(update={"text": other}), Modality.IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("revised", "verb", "other"), [("blur", "monitors", "confidence"), ("plain", "confidence", "monitors")]
+)
+def test_a_release_that_computes_another_number_makes_its_thresholds_stale(
+    own_bundle: Path, monkeypatch: pytest.MonkeyPatch, revised: str, verb: str, other: str
+) -> None:
+    write_confidence(own_bundle, {Modality.IMAGE: [entry()]})
+    write_monitors(own_bundle, {Modality.IMAGE: [MONITOR]})
+    monkeypatch.setattr(schema, "REVISIONS", {**REVISIONS, revised: REVISIONS[revised] + 1})
+    with pytest.raises(CalibrationStale, match=f"one fitted before {revised} changed") as caught:
+        calibration(own_bundle).of(Bundle.open(own_bundle).manifest, Modality.IMAGE)
+    assert f"calibrate {verb}" in str(caught.value)
+    assert f"calibrate {other}" not in str(caught.value)
+    assert not verify(own_bundle).ok
+
+
+def test_fitting_again_after_a_revision_leaves_nothing_stale(
+    own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_confidence(own_bundle, {Modality.IMAGE: [entry(), entry(labels=("dog", "car"))]})
+    write_monitors(own_bundle, {Modality.IMAGE: [MONITOR]})
+    monkeypatch.setattr(schema, "REVISIONS", {**REVISIONS, "plain": 2})
+    fresh = entry().model_copy(update={"revision": 2})
+    write_confidence(own_bundle, {Modality.IMAGE: [fresh]})
+    fitted = calibration(own_bundle).of(Bundle.open(own_bundle).manifest, Modality.IMAGE)
+    assert fitted is not None
+    assert (fitted.confidence, fitted.monitors) == ((fresh,), (MONITOR,))
 
 
 def test_a_tampered_file_is_refused(own_bundle: Path) -> None:

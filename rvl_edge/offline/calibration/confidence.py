@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rvl_edge.bundle.calibration import ConfidenceEntry, Measured
+from rvl_edge.bundle.revisions import REVISIONS
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.calibration.answers import Answers, answer_by_cola, answer_plainly
 from rvl_edge.offline.calibration.fitting import Fitted, Fold, cross_folds, fit, measure
@@ -148,11 +149,13 @@ def _entry(
     report: Report,
 ) -> ConfidenceEntry:
     answered = report.accuracy_answered
+    ranking = perceiver.ranking(modality)
     return ConfidenceEntry(
         label_set=question.label_set,
         labels=question.labels,
         templates=perceiver.anchors(modality).templates,
-        ranking=perceiver.ranking(modality),
+        ranking=ranking,
+        revision=REVISIONS[ranking.partition(" ")[0]],
         temperature=fitted.temperature,
         alpha=alpha,
         unknown_below=fitted.unknown_below,

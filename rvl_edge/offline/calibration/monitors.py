@@ -13,6 +13,7 @@ from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.calibrating import write_monitors
 from rvl_edge.bundle.calibration import MonitorEntry
+from rvl_edge.bundle.revisions import REVISIONS
 from rvl_edge.media import Sample
 from rvl_edge.offline.calibration.confidence import find_material
 from rvl_edge.offline.calibration.observing import measure, observe, reference_of, sentinel_of
@@ -57,6 +58,7 @@ class FittedMonitors:
         return tuple(
             MonitorEntry(
                 name=name,
+                revision=REVISIONS[name],
                 samples=self.family.samples,
                 false_alarm_rate=self.family.each,
                 family_rate=self.family.rate,
