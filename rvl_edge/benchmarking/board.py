@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rvl_edge._board import board_model
+
 _GPU_NODES = ("sys/class/devfreq/*gpu*", "sys/class/devfreq/*.ga10b")  # Thor and JetPack 6, JetPack 5
 
 
@@ -64,7 +66,7 @@ class Board:
     def read(cls, root: Path = Path("/")) -> Board:
         """Of this machine, now; `root` is where its /etc, /proc, /sys and /var are."""
         return cls(
-            model=_text(root / "proc/device-tree/model"),
+            model=board_model(root),
             release=_release(root),
             power_mode=_power_mode(root),
             clocks=(*_cpu_clocks(root), *_gpu_clocks(root)),

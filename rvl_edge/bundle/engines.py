@@ -23,7 +23,7 @@ class Machine:
         flavour: which TensorRT is asked for.
         version: its release, exactly; engines are not portable between releases.
         compute_capability: of the GPU, such as "8.7".
-        device: the GPU's name.
+        device: the GPU's name, and the board's where it has one.
     """
 
     flavour: EngineFlavour

@@ -72,7 +72,8 @@ class EngineEntry(_Entry):
     version: Annotated[str, Field(min_length=1, description="of TensorRT; an engine runs on no other")]
     compute_capabilities: Annotated[tuple[ComputeCapability, ...], Field(min_length=1)]
     device: Annotated[
-        str | None, Field(description="name of the GPU; None: any of these compute capabilities")
+        str | None,
+        Field(description="GPU, and board if it has a name; None: any of these compute capabilities"),
     ] = None
     profiles: Annotated[tuple[BatchRange, ...], Field(min_length=1)]
     optimization_level: Annotated[int, Field(ge=0, le=5)]

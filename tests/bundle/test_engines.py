@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from engine_bundles import CONTENT, ENGINE, MACHINE, image, with_engine
 
 import rvl_edge as rvl
+from rvl_edge._board import BOARD_VARIABLE
 from rvl_edge.backends.cuda import Device
 from rvl_edge.backends.tensorrt import opening
 from rvl_edge.bundle import Bundle
@@ -32,6 +33,30 @@ def test_an_engine_for_this_machine_is_chosen_and_read(own_bundle: Path) -> None
     bundle = with_engine(own_bundle)
     chosen = choose_engine(image(bundle), MACHINE)
     assert bundle.read(chosen.engine) == CONTENT
+
+
+def test_boards_whose_gpus_have_one_name_are_told_apart(
+    own_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(BOARD_VARIABLE, raising=False)
+    trt, cuda = SimpleNamespace(__version__="10.3.0"), SimpleNamespace(device=Device("Orin", "8.7", 8 << 30))
+
+    def machine(name: str, model: bytes) -> Machine:
+        path = tmp_path / name / "proc/device-tree/model"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(model)
+        return opening.this_machine("tensorrt", trt, cuda, tmp_path / name)
+
+    agx = machine("agx", b"NVIDIA Jetson AGX Orin Developer Kit\0")
+    nano = machine("nano", b"NVIDIA Jetson Orin Nano Developer Kit\0")
+    entry = image(with_engine(own_bundle, device=agx.device))
+    assert choose_engine(entry, agx).device == "Orin, NVIDIA Jetson AGX Orin Developer Kit"
+    with pytest.raises(EngineDevice, match=r"got Orin, .*AGX.*, expected Orin, .*Nano"):
+        choose_engine(entry, nano)
+    elsewhere = opening.this_machine("tensorrt", trt, cuda, tmp_path)
+    assert elsewhere.device == "Orin"
+    monkeypatch.setenv(BOARD_VARIABLE, "NVIDIA Jetson AGX Orin Developer Kit")
+    assert opening.this_machine("tensorrt", trt, cuda, tmp_path) == agx
 
 
 @pytest.mark.parametrize(

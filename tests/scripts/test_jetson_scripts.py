@@ -85,9 +85,12 @@ def test_a_machine_that_is_no_jetson_is_told_so(tool: Path, apt: Path) -> None:
 def test_a_command_runs_with_the_bundles_and_the_gpu(tool: Path, tmp_path: Path) -> None:
     bundles = tmp_path / "my bundles"
     bundles.mkdir()
-    done = run("run.sh", str(bundles), "rvl-edge", "bench", "/bundles/a b", DOCKER=str(tool), IMAGE="mine:1")
+    (tmp_path / "model").write_bytes(b"NVIDIA Jetson Orin Nano\0")
+    command = ("rvl-edge", "bench", "/bundles/a b")
+    done = run("run.sh", str(bundles), *command, DOCKER=str(tool), IMAGE="mine:1", DEVICE_TREE=str(tmp_path))
     assert done.returncode == 0, done.stderr
     arguments = (tool.parent / "arguments").read_text().splitlines()
     assert f"{bundles}:/bundles" in arguments
     assert arguments[arguments.index("--runtime") + 1] == "nvidia"
+    assert arguments[arguments.index("--env") + 1] == "RVL_EDGE_BOARD=NVIDIA Jetson Orin Nano"
     assert arguments[-4:] == ["mine:1", "rvl-edge", "bench", "/bundles/a b"]

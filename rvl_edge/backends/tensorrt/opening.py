@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from rvl_edge._board import board_model
 from rvl_edge.backends.cuda import Cuda, open_cuda
 from rvl_edge.backends.tensorrt.engine import TensorRtEngine
 from rvl_edge.backends.tensorrt.executor import Executor
@@ -15,16 +17,20 @@ from rvl_edge.bundle.engines import Machine, choose_engine
 from rvl_edge.bundle.manifest import EngineFlavour, GraphEntry
 
 
-def this_machine(flavour: EngineFlavour, trt: Any, cuda: Cuda) -> Machine:
+def this_machine(flavour: EngineFlavour, trt: Any, cuda: Cuda, root: Path = Path("/")) -> Machine:
     """What an engine has to fit to run here.
+
+    The driver of every Orin, from Nano to AGX, calls its GPU "Orin"; so a board's model is part of the name.
 
     Args:
         flavour: which TensorRT is asked for.
         trt: its package.
         cuda: the GPU.
+        root: where /proc is.
     """
-    device = cuda.device
-    return Machine(flavour, trt.__version__, device.compute_capability, device.name)
+    device, board = cuda.device, board_model(root)
+    name = device.name if board is None else f"{device.name}, {board}"
+    return Machine(flavour, trt.__version__, device.compute_capability, name)
 
 
 def open_engine(
