@@ -58,7 +58,7 @@ class OnnxRuntimeSession:
             self._session: Any = load_model(graph, weights, name, _options(threads), provider)
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             raise _failure(f"ONNX Runtime {ort.__version__} cannot load {name}", error) from error
-        self._io = _io(self._session, name)
+        self._io = io_of(self._session, name)
         self._description = f"ONNX Runtime {ort.__version__}{'' if provider == _CPU else f', {provider}'}"
         used = self._session.get_providers()
         if provider not in used:  # it goes on without one whose libraries it does not find
@@ -146,7 +146,8 @@ def _options(threads: int | None) -> Any:
     return options
 
 
-def _io(session: Any, name: str) -> IOSpec:
+def io_of(session: Any, name: str) -> IOSpec:
+    """Input and output of an `onnxruntime.InferenceSession`; BackendError where they are not an encoder's."""
     sides = [session.get_inputs(), session.get_outputs()]
     found = [[(tensor.name, tensor.type, tensor.shape) for tensor in side] for side in sides]
     if [len(side) for side in sides] != [1, 1] or any(side[0].type not in _DTYPES for side in sides):

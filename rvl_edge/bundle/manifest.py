@@ -115,6 +115,11 @@ class SenseEntry(GraphEntry):
         Field(description="the encoder before it was hardened, of the same inputs, whose disagreement warns"),
     ] = None
 
+    gate_frames: Annotated[
+        FileRef | None,
+        Field(description="labelled and attacked frames with the graph's answers, for gates of its engines"),
+    ] = None
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Axes of one model input, without the batch."""
@@ -203,5 +208,12 @@ class Manifest(_Entry):
             for each in (built.engine, built.layers)
             if each is not None
         ]
-        calibration = () if self.calibration is None else (self.calibration,)
-        return (*graphs, *engines, self.text.tokenizer, self.model_card, *calibration, *self.reports.values())
+        others = [each.gate_frames for each in self.senses.values()] + [self.calibration]
+        return (
+            *graphs,
+            *engines,
+            self.text.tokenizer,
+            self.model_card,
+            *(each for each in others if each is not None),
+            *self.reports.values(),
+        )

@@ -36,8 +36,15 @@ def run(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(envvar="RVL_EDGE_DATA", help="Folder of the labelled sets, for the recipe's gates."),
+        typer.Option(
+            envvar="RVL_EDGE_DATA",
+            help="Folder of the labelled sets, for the recipe's gates. Without, --craft's are replayed.",
+        ),
     ] = None,
+    craft: Annotated[
+        bool,
+        typer.Option("--craft", help="Build nothing; put frames for the recipe's gates into the bundle."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build TensorRT engines into a bundle.
@@ -45,10 +52,11 @@ def run(
     Each engine is put into the bundle when it is done, beside a report of its layers; those that are there
     and fit are left. Flavour tensorrt builds on the machine the engine is for (--on-device), tensorrt-rtx
     anywhere. With --on-device an engine is first held against its graph, and to the recipe's gates;
-    if it fails, exits with 1.
+    if it fails, exits with 1. Gates need attacked frames, which take torch to make: make them with --craft on
+    another machine, and the robot replays them.
     """
     # Robots build too: this part of the offline half needs none of its packages.
-    from rvl_edge.offline.building import build_engines
+    from rvl_edge.offline.building import build_engines, craft_frames
     from rvl_edge.offline.building.recipe import read_recipe
 
     path = existing(source)
@@ -58,6 +66,13 @@ def run(
     if not is_bundle and flavour is not None:
         raise ConfigError("the recipe says which TensorRT to use", got=f"--flavour {flavour}")
     recipe = _for_bundle(on_device, flavour) if is_bundle else read_recipe(path)
+    if craft:
+        if data is None or on_device:
+            raise ConfigError("--craft takes --data and no --on-device", fix="build on the device after it")
+        with nullcontext() if as_json else progress() as advance:
+            crafted = craft_frames(recipe, path if is_bundle else bundle, existing(data), on_step=advance)
+        _say_crafted(crafted, recipe, as_json=as_json)
+        return
     with nullcontext() if as_json else progress() as advance:
         report = build_engines(
             recipe, path if is_bundle else bundle, on_device=on_device, data=data, on_step=advance
@@ -68,6 +83,13 @@ def run(
     print_table(_COLUMNS, (_row(each) for each in report.engines), title=str(report.path))
     if report.signature_dropped:
         typer.echo(f"the manifest has changed: sign it again with rvl-edge sign {report.path} --key KEY")
+
+
+def _say_crafted(path: Path, recipe: BuildRecipe, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"path": path, "senses": list(recipe.gates)})
+    else:
+        typer.echo(f"{path}: holds frames for the gates of {', '.join(recipe.gates)}; sign it after this")
 
 
 def _for_bundle(on_device: bool, flavour: Literal["tensorrt", "tensorrt-rtx"] | None) -> BuildRecipe:

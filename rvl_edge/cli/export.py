@@ -15,7 +15,7 @@ from rvl_edge.cli.output import Json, print_json, print_table
 from rvl_edge.cli.progress import progress
 
 if TYPE_CHECKING:
-    from rvl_edge.offline.exporting import Parity
+    from rvl_edge.offline.exporting.parity import Parity
 
 _COLUMNS = (
     "graph",
@@ -44,7 +44,7 @@ def run(
     """
     path = existing(recipe)
     with offline_half("export"):
-        from rvl_edge.offline.exporting import export_bundle
+        from rvl_edge.offline.exporting.export import export_bundle
 
     with nullcontext() if as_json else progress() as advance:
         report = export_bundle(path, out, files=samples, on_step=advance)

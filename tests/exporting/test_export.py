@@ -18,7 +18,7 @@ from export_sources import DIM, SETS, VOCABULARY, edit, write_sources
 import rvl_edge as rvl
 from rvl_edge import preprocess as pre
 from rvl_edge.errors import BundleNotFound, CheckpointError, ConfigError, GateFailed
-from rvl_edge.offline.exporting import export_bundle
+from rvl_edge.offline.exporting.export import export_bundle
 from rvl_edge.offline.towers import Encoder, open_checkpoint
 from rvl_edge.offline.towers.vocabulary import build_tokenizer
 

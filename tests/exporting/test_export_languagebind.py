@@ -19,7 +19,8 @@ from export_sources import DIM, LABELS, write_languagebind
 
 import rvl_edge as rvl
 from rvl_edge.errors import BundleError, BundleNotFound, CheckpointError, ConfigError
-from rvl_edge.offline.exporting import export_bundle, writing
+from rvl_edge.offline.exporting import writing
+from rvl_edge.offline.exporting.export import export_bundle
 from rvl_edge.offline.towers.checkpoint import open_text
 
 
@@ -155,7 +156,7 @@ def test_disk_that_fills_up_leaves_nothing_half_written(
 
 KILLED = """
 import os, signal, sys
-from rvl_edge.offline.exporting import export_bundle
+from rvl_edge.offline.exporting.export import export_bundle
 def die(graph, done, total, note):
     if graph == "image" and note == "exporting":
         os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,16 @@ import pytest
 
 from rvl_edge.backends import IOSpec, TensorSpec
 from rvl_edge.errors import GateFailed
-from rvl_edge.offline.gates import Attacked, Frames, GateRecipe, hold, report_json, require
+from rvl_edge.offline.gates import (
+    Attacked,
+    Frames,
+    GateRecipe,
+    Replay,
+    ask,
+    hold,
+    report_json,
+    require,
+)
 
 CLASSES, COUNT = 4, 400
 EYE = np.eye(CLASSES, dtype=np.float32)
@@ -56,11 +65,15 @@ def same(batch: Any) -> Any:
     return batch
 
 
+def replay(asked: Frames) -> Replay:
+    """The frames, and what an encoder that changes nothing makes of them."""
+    return Replay(asked, ask(FakeEngine(same), asked))
+
+
 def held(candidate: Callable[[Any], Any], gates: GateRecipe | None = None, attacked: bool = True) -> Any:
     return hold(
-        FakeEngine(same),
+        replay(frames(attacked)),
         FakeEngine(candidate),
-        frames(attacked),
         gates or GateRecipe(),
         backend="made up",
         precision="int8",
@@ -99,8 +112,8 @@ def test_a_ruined_encoder_misses_everything() -> None:
 def test_too_few_frames_rule_nothing_out() -> None:
     few = frames()
     cut = Frames(few.inputs[:20], few.truths[:20], few.anchors, few.source)
-    engines = FakeEngine(same), FakeEngine(same)
-    report = hold(*engines, cut, GateRecipe(clean_drop=0.02), backend="made up", precision="int8")
+    gates = GateRecipe(clean_drop=0.02)
+    report = hold(replay(cut), FakeEngine(same), gates, backend="made up", precision="int8")
     assert report.clean.lost.value == 0
     assert report.missed == ("clean",)
 
@@ -115,5 +128,5 @@ def test_without_attacked_frames_there_is_no_robust_gate_and_the_report_says_so(
 
 def test_an_engine_for_at_most_four_samples_is_never_asked_for_more() -> None:
     engine = FakeEngine(same)
-    hold(FakeEngine(same), engine, frames(), GateRecipe(), backend="made up", precision="int8")
+    hold(replay(frames()), engine, GateRecipe(), backend="made up", precision="int8")
     assert max(engine.batches) <= 4

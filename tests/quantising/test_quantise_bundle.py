@@ -21,7 +21,7 @@ from rvl_edge.offline.quantising.recipe import read_recipe
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.types import Modality
 
-CHECKPOINT = Path(__file__).resolve().parents[2] / "export/checkpoints/tiny/image"
+CHECKPOINT = Path(__file__).resolve().parents[2] / "export/checkpoints/tiny-hardened/image"
 LENIENT = {"part": "test", "frames": 12, "clean_drop": 0.4, "robust_drop": 0.4, "top1_min": 0.8, "steps": 2}
 
 

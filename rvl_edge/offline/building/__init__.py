@@ -4,5 +4,6 @@
 from __future__ import annotations
 
 from rvl_edge.offline.building.build import BuildReport, BuiltEngine, build_engines
+from rvl_edge.offline.building.gating import craft_frames
 
-__all__ = ["BuildReport", "BuiltEngine", "build_engines"]
+__all__ = ["BuildReport", "BuiltEngine", "build_engines", "craft_frames"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rvl_edge.backends.cuda import Cuda, open_cuda
 from rvl_edge.backends.tensorrt.flavours import import_tensorrt
@@ -19,15 +19,13 @@ from rvl_edge.bundle.engines import Machine
 from rvl_edge.bundle.manifest import EngineEntry, FileRef, GraphEntry, Manifest
 from rvl_edge.bundle.opening import GraphFiles, locate
 from rvl_edge.bundle.signing import SIGNATURE_NAME
-from rvl_edge.errors import ConfigError, MissingDependency
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.building.builder import Built, Settings, build_engine
 from rvl_edge.offline.building.checking import check_agreement, load_built
+from rvl_edge.offline.building.gating import Gates
 from rvl_edge.offline.building.monitor import Progress, Step
 from rvl_edge.offline.building.recipe import BuildRecipe
 from rvl_edge.offline.building.storing import alone, store_engine
-
-if TYPE_CHECKING:
-    from rvl_edge.offline.building.gating import Gates
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,8 @@ def build_engines(
         recipe: what to build, and for which machine.
         bundle: the bundle's folder, instead of the recipe's.
         on_device: the machine is this one; `tensorrt` builds nowhere else.
-        data: folder of the labelled sets, for the recipe's gates.
+        data: folder of the labelled sets, for the recipe's gates; None replays the frames that were crafted
+            into the bundle, see `craft_frames`.
         cache: folder of the timing cache; None is the user's cache folder.
         on_step: is told how far it is.
 
@@ -103,7 +102,13 @@ def build_engines(
             got=f"flavour tensorrt for {recipe.target}, without --on-device",
             fix="run it with --on-device on that machine; only tensorrt-rtx builds for other machines",
         )
-    gates = _gates(recipe, data, on_device) if recipe.gates else None
+    if recipe.gates and machine is None:
+        raise ConfigError(
+            "gates need an engine that runs here",
+            got=f"gates for {', '.join(recipe.gates)}",
+            fix="build with --on-device, --craft the frames only, or leave the gates out of the recipe",
+        )
+    gates = Gates.of(recipe, data)
     root = locate(source).resolve()
     with alone(root):
         signed = (root / SIGNATURE_NAME).exists()
@@ -120,7 +125,7 @@ class _Builder:
     trt: Any
     gpu: Cuda | None
     machine: Machine | None
-    gates: Gates | None
+    gates: Gates
     cache: Path | None
     on_step: Step | None
 
@@ -157,7 +162,7 @@ class _Builder:
                 precision=graph.precision,
                 cosine_min=self.recipe.cosine_min,
             )
-            return cosine, None if self.gates is None else self.gates.hold(bundle, graph, session)
+            return cosine, self.gates.hold(bundle, graph, session)
 
     def _settings(self) -> Settings:
         recipe = self.recipe
@@ -190,22 +195,6 @@ class _Builder:
     def _capabilities(self) -> tuple[str, ...]:
         here = self.machine
         return self.recipe.compute_capabilities if here is None else (here.compute_capability,)
-
-
-def _gates(recipe: BuildRecipe, data: Path | None, on_device: bool) -> Gates:
-    if data is None or not on_device:
-        raise ConfigError(
-            "gates need labelled frames and an engine that runs here",
-            got=f"gates for {', '.join(recipe.gates)}",
-            fix="give --data and --on-device, or leave the gates out of the recipe",
-        )
-    try:
-        from rvl_edge.offline.building.gating import Gates
-    except ImportError as error:
-        raise MissingDependency(
-            "gates need torch", got=error, fix="pip install 'rvl-edge-sdk[offline]', or leave the gates out"
-        ) from error
-    return Gates.of(recipe, data)
 
 
 def _machine(recipe: BuildRecipe, trt: Any, gpu: Cuda) -> Machine:

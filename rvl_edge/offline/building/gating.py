@@ -1,22 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An engine held to labelled frames, as they are and attacked; needs torch, which crafts the attacks."""
+"""An engine held to labelled frames, as they are and attacked: crafted here, or replayed from the bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from rvl_edge._validation import complaints
-from rvl_edge.backends import Session, open_session
+from rvl_edge.backends import Session
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.manifest import GraphEntry
-from rvl_edge.errors import ConfigError
+from rvl_edge.bundle.opening import locate
+from rvl_edge.errors import ConfigError, MissingDependency
+from rvl_edge.offline.building.monitor import Step
 from rvl_edge.offline.building.recipe import BuildRecipe
-from rvl_edge.offline.gates import GateRecipe, anchors_of, gate_frames, hold, report_json, require
+from rvl_edge.offline.building.storing import alone
+from rvl_edge.offline.gates import (
+    GateRecipe,
+    Replay,
+    hold,
+    read_replay,
+    report_json,
+    require,
+    store_replay,
+)
 from rvl_edge.types import Modality
 
 
@@ -31,59 +41,104 @@ class Gates:
     """What engines are held to.
 
     Attributes:
-        data: folder of the labelled sets.
         senses: thresholds by sense; others are not held to anything.
+        data: folder of the labelled sets; None replays the frames that the bundle holds, without torch.
     """
 
-    data: Path
     senses: Mapping[Modality, SenseGates]
+    data: Path | None
 
     @classmethod
-    def of(cls, recipe: BuildRecipe, data: Path) -> Gates:
+    def of(cls, recipe: BuildRecipe, data: Path | None) -> Gates:
         """Read the gates of a recipe.
 
         Raises:
             ConfigError: a field that is unknown or out of range.
         """
         try:
-            return cls(data, {sense: SenseGates.model_validate(each) for sense, each in recipe.gates.items()})
+            senses = {sense: SenseGates.model_validate(each) for sense, each in recipe.gates.items()}
         except ValidationError as error:
             raise ConfigError("the recipe's gates cannot be used", got=complaints(error)) from None
+        return cls(senses, data)
 
     def hold(self, bundle: Bundle, graph: GraphEntry, engine: Session) -> bytes | None:
-        """Ask an engine about labelled frames, beside its graph on the CPU.
+        """Ask an engine about labelled frames, and compare with what its graph answers on the CPU.
 
         Returns:
             What was measured, as JSON; None for a graph without gates.
 
         Raises:
             GateFailed: it loses too much; says on which frames.
-            ConfigError, CheckpointError: frames or attacks cannot be made.
+            ConfigError, CheckpointError: frames or attacks cannot be made, or the bundle holds none.
+            MissingDependency: they are to be crafted, and torch is not installed.
         """
         found = [each for each in self.senses if bundle.manifest.senses.get(each) is graph]
         if not found:
             return None
         (modality,), gates = found, self.senses[found[0]]
-
-        spec = bundle.manifest.senses[modality].preprocess
-        frames = gate_frames(
-            spec, self.data, anchors_of(bundle, modality), gates, checkpoint=gates.checkpoint
+        replay = (
+            read_replay(bundle, modality, gates)
+            if self.data is None
+            else _craft(bundle, modality, self.data, gates)
         )
-        with closing(_reference(bundle, graph)) as reference:
-            report = hold(
-                reference, engine, frames, gates, backend=engine.description, precision=graph.precision
-            )
+        report = hold(replay, engine, gates, backend=engine.description, precision=graph.precision)
         require(report, f"the engine of {graph.graph.path}")
         return report_json({str(modality): report})
 
 
-def _reference(bundle: Bundle, entry: GraphEntry) -> Session:
-    files = bundle.load(entry)
-    backend = "openvino-bf16" if entry.precision == "bfloat16" else "onnxruntime"
-    return open_session(
-        files.graph,
-        name=entry.graph.path,
-        dim=bundle.manifest.embedding_dim,
-        weights=files.weights,
-        backend=backend,
-    )
+def craft_frames(
+    recipe: BuildRecipe, bundle: str | Path | None, data: Path, *, on_step: Step | None = None
+) -> Path:
+    """Put the frames of a recipe's gates into a bundle, for a robot that builds its engines by this recipe.
+
+    Args:
+        recipe: with gates.
+        bundle: the bundle's folder, instead of the recipe's.
+        data: folder of the labelled sets.
+        on_step: told how many frames of a sense were attacked.
+
+    Returns:
+        The bundle's folder. If it was signed, it has to be signed again.
+
+    Raises:
+        ConfigError: the recipe has no gates, or they do not fit the bundle.
+        CheckpointError: a checkpoint cannot be read, or is not the graph's.
+        BundleError: the bundle is not sound, is being built in by another process, or cannot be written.
+        MissingDependency: torch is not installed.
+    """
+    source = recipe.bundle if bundle is None else Path(bundle)
+    if source is None or not recipe.gates:
+        raise ConfigError("frames are crafted for the gates of a recipe and into a bundle", fix="name both")
+    root = locate(source).resolve()
+    with alone(root):
+        for modality, gates in Gates.of(recipe, data).senses.items():
+            opened = Bundle.open(root)
+            if modality not in opened.manifest.senses:
+                raise ConfigError(f"bundle {opened.manifest.name} has no such sense", got=modality)
+            replay = _craft(opened, modality, data, gates, _told(modality, on_step))
+            store_replay(opened, modality, replay, gates)
+    return root
+
+
+def _craft(
+    bundle: Bundle,
+    modality: Modality,
+    data: Path,
+    gates: SenseGates,
+    on_frames: Callable[[int, int], None] | None = None,
+) -> Replay:
+    try:
+        from rvl_edge.offline.gates.crafting import craft
+    except ImportError as error:
+        raise MissingDependency(
+            "crafting attacks needs torch",
+            got=error,
+            fix="pip install 'rvl-edge-sdk[offline]'; or --craft elsewhere, and build without --data",
+        ) from error
+    return craft(bundle, modality, data, gates, checkpoint=gates.checkpoint, on_frames=on_frames)
+
+
+def _told(modality: Modality, on_step: Step | None) -> Callable[[int, int], None] | None:
+    if on_step is None:
+        return None
+    return lambda done, total: on_step(str(modality), done, total, "frames attacked")

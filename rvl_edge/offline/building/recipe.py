@@ -53,9 +53,7 @@ class BuildRecipe(BaseModel):
 
     gates: Annotated[
         dict[Modality, dict[str, JsonValue]],
-        Field(
-            description="what engines lose at most, as in `rvl_edge.offline.gates`; with --on-device --data"
-        ),
+        Field(description="what engines lose at most, as in `rvl_edge.offline.gates`; with --on-device"),
     ] = {}
 
     @model_validator(mode="after")

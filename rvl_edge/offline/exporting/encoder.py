@@ -7,24 +7,21 @@ encoder is held once at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 import torch
 
 from rvl_edge.bundle.manifest import Precision
+from rvl_edge.offline.batches import in_batches
 from rvl_edge.offline.exporting.graph import to_onnx
 from rvl_edge.offline.exporting.precision import compute_in, store_as_float16
 from rvl_edge.offline.exporting.writing import write_model
 from rvl_edge.offline.towers import Encoder, TextEncoder
 from rvl_edge.types import FloatArray
-
-_BATCH = 4  # bounds the memory of activations: video holds eight pictures a sample
 
 _HALF: dict[Precision, ir.DataType] = {
     "float16": ir.DataType.FLOAT16,
@@ -89,12 +86,3 @@ def parity_backends(precision: Precision) -> tuple[str, ...]:
     if precision == "bfloat16":
         return ("openvino-bf16",)
     return ("onnxruntime", "openvino") if find_spec("openvino") else ("onnxruntime",)
-
-
-def in_batches(encode: Callable[[npt.NDArray[Any]], FloatArray], inputs: npt.NDArray[Any]) -> FloatArray:
-    """Encode with batches of 1, 2 and then 4, which shows that the batch axis is free."""
-    return np.concatenate([encode(batch) for batch in _batches(inputs)])
-
-
-def _batches(inputs: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    yield from np.split(inputs, [1, *range(3, len(inputs), _BATCH)])

@@ -25,9 +25,10 @@ from rvl_edge.bundle.manifest import (
 )
 from rvl_edge.bundle.writing import BundleWriter, new_bundle
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.batches import in_batches
 from rvl_edge.offline.datasets.labels import LabelSetFile, read_label_sets, read_templates
 from rvl_edge.offline.exporting.comparing import Comparisons, kept_beside
-from rvl_edge.offline.exporting.encoder import embed, in_batches, parity_backends, write_graph
+from rvl_edge.offline.exporting.encoder import embed, parity_backends, write_graph
 from rvl_edge.offline.exporting.material import Material, parity_material
 from rvl_edge.offline.exporting.parity import Embedded, Parity, compare, require, worst_sample
 from rvl_edge.offline.exporting.provenance import provenance

@@ -21,7 +21,7 @@ def provenance(recipe: ExportRecipe, recipe_hash: str) -> dict[str, str]:
     sentinels = {name: sense.sentinel for name, sense in recipe.senses.items() if sense.sentinel is not None}
     folders |= {f"{modality} sentinel": folder for modality, folder in sentinels.items()}
     folders["text"] = recipe.text
-    hashed = cache(_hash)  # senses and text may share a folder
+    hashed = cache(weights_sha256)  # senses and text may share a folder
     return {
         "torch": torch.__version__,
         "onnx": onnx.__version__,
@@ -31,8 +31,8 @@ def provenance(recipe: ExportRecipe, recipe_hash: str) -> dict[str, str]:
     }
 
 
-def _hash(folder: Path) -> str:
-    """Of the file of weights, or of each shard."""
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 of a checkpoint's file of weights, or of each shard, with spaces between."""
     hashes = []
     for path in find_weights(folder):
         with path.open("rb") as file:

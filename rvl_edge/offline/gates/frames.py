@@ -1,36 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames that gates ask about: as they are, and attacked through the torch model."""
+"""Frames that gates ask about, and what an encoder made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from rvl_edge.bundle import Bundle
-from rvl_edge.errors import CheckpointError
-from rvl_edge.offline.datasets.samples import Part
-from rvl_edge.offline.evaluation.arms import ARMS, Effort
-from rvl_edge.offline.evaluation.asking import Strike, perturb
-from rvl_edge.offline.evaluation.budgets import Ball
-from rvl_edge.offline.evaluation.exam import Exam, set_exam
-from rvl_edge.offline.evaluation.subjects import checkpoint_judge
-from rvl_edge.offline.gates.recipe import GateRecipe
-from rvl_edge.offline.hardening.attacks.goals import Logits
-from rvl_edge.offline.hardening.threat import Norm
-from rvl_edge.offline.towers.checkpoint import open_encoder
-from rvl_edge.perceiver import Perceiver
-from rvl_edge.preprocess.spec import PreprocessSpec
-from rvl_edge.types import FloatArray, Modality
-
-_BATCH = 50  # frames attacked at once
-
-Anchor = Callable[[tuple[str, ...]], FloatArray]
-"""Class names -> their text anchors (K, D), of unit norm."""
+from rvl_edge.backends import Session
+from rvl_edge.offline.batches import in_batches
+from rvl_edge.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,83 +47,26 @@ class Frames:
     attacked: Attacked | None = None
 
 
-def anchors_of(bundle: Bundle, modality: Modality) -> Anchor:
-    """The text anchors that a bundle makes for one of its senses."""
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What an encoder made of frames.
 
-    def anchor(labels: tuple[str, ...]) -> FloatArray:
-        with Perceiver(bundle, modalities=[modality], monitors=False) as perceiver:
-            perceiver.set_labels(labels, modality)
-            return perceiver.anchors(modality).matrix
-
-    return anchor
-
-
-def gate_frames(
-    spec: PreprocessSpec,
-    data: Path,
-    anchor: Anchor,
-    gates: GateRecipe,
-    *,
-    checkpoint: Path | None = None,
-    on_frames: Callable[[int, int], None] | None = None,
-) -> Frames:
-    """Take frames from the labelled set of a sense and attack them.
-
-    Args:
-        spec: how the sense's samples are prepared.
-        data: folder of the labelled sets.
-        anchor: makes the anchors of the classes.
-        gates: how many, and the attack.
-        checkpoint: what the reference was exported from; None leaves attacks out.
-        on_frames: told how many were attacked, and of how many.
-
-    Raises:
-        ConfigError: no such set, or an attack that does not fit it.
-        CheckpointError: the checkpoint cannot be read, or sees other samples than `spec` says.
+    Attributes:
+        encoder: what ran, as its session describes itself.
+        clean: (N, D) of the frames as they are.
+        attacked: (N, D) of the same under attack; None where they were not attacked.
     """
-    exam = set_exam(Modality(spec.kind), spec, data, part=Part(gates.part), count=gates.frames)
-    samples, labels = exam.batch(slice(0, len(exam)))
-    anchors = np.ascontiguousarray(anchor(exam.question.labels), np.float32)
-    attacked = None
-    if checkpoint is not None:
-        torch_model = _torch_model(checkpoint, exam, spec, anchors)
-        found = _attack(torch_model, samples, labels, gates, on_frames or _silent)
-        described = f"{gates.attack} linf {gates.eps:g}/255, {gates.steps} steps, on {exam.domain.name}"
-        attacked = Attacked(exam.domain.model_input(found).numpy(), described, checkpoint.name)
-    source = f"{exam.described.name}, {exam.described.part} part"
-    return Frames(exam.domain.model_input(samples).numpy(), labels.numpy(), anchors, source, attacked)
+
+    encoder: str
+    clean: FloatArray
+    attacked: FloatArray | None
 
 
-def _torch_model(checkpoint: Path, exam: Exam, spec: PreprocessSpec, anchors: FloatArray) -> Logits:
-    encoder = open_encoder(checkpoint).requires_grad_(False)
-    if encoder.card.preprocess != spec:
-        raise CheckpointError(
-            f"the bundle was not exported from {checkpoint}: they see other samples",
-            got=encoder.card.preprocess,
-            expected=spec,
-        )
-    return checkpoint_judge(checkpoint.name, encoder.eval(), anchors, exam.domain).logits
-
-
-def _attack(
-    logits: Logits,
-    samples: torch.Tensor,
-    labels: torch.Tensor,
-    gates: GateRecipe,
-    on_frames: Callable[[int, int], None],
-) -> torch.Tensor:
-    effort = Effort(steps=gates.steps)
-    strike = Strike(Ball(Norm.LINF, gates.eps / 255), lambda threat: ARMS[gates.attack](threat, effort))
-    found = samples.clone()
-    for start in range(0, len(samples), _BATCH):
-        rows = torch.arange(start, min(start + _BATCH, len(samples)))
-        with torch.no_grad():
-            rows = rows[logits(samples[rows]).argmax(dim=1) == labels[rows]]
-        if len(rows):
-            found[rows] = perturb(logits, strike, samples[rows], labels[rows], gates.seed + start)
-        on_frames(min(start + _BATCH, len(samples)), len(samples))
-    return found
-
-
-def _silent(done: int, total: int) -> None:
-    del done, total
+def ask(encoder: Session, frames: Frames) -> Response:
+    """Run an encoder over all frames, in batches of 1, 2 and then 4."""
+    hit = frames.attacked
+    return Response(
+        encoder.description,
+        in_batches(encoder.run, frames.inputs),
+        None if hit is None else in_batches(encoder.run, hit.inputs),
+    )

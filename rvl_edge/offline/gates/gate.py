@@ -14,10 +14,10 @@ from rvl_edge.backends import Session
 from rvl_edge.errors import GateFailed
 from rvl_edge.offline.evaluation.paired import Difference, difference
 from rvl_edge.offline.evaluation.wilson import Proportion, proportion
-from rvl_edge.offline.exporting.encoder import in_batches
 from rvl_edge.offline.exporting.parity import Embedded, Parity, compare
-from rvl_edge.offline.gates.frames import Frames
+from rvl_edge.offline.gates.frames import Frames, ask
 from rvl_edge.offline.gates.recipe import GateRecipe
+from rvl_edge.offline.gates.replay import Replay
 from rvl_edge.types import FloatArray
 
 
@@ -76,43 +76,38 @@ class GateReport:
 
 
 def hold(
-    reference: Session, candidate: Session, frames: Frames, gates: GateRecipe, *, backend: str, precision: str
+    replay: Replay, candidate: Session, gates: GateRecipe, *, backend: str, precision: str
 ) -> GateReport:
-    """Run both over all frames.
-
-    The candidate may be a quantised graph or an engine on any runtime: whatever is a `Session`. It is asked
-    in batches of 1, 2 and then 4.
+    """Run a candidate over frames whose answers by the reference are known.
 
     Args:
-        reference: the ONNX graph that the torch model was exported to.
-        candidate: what was made of it.
-        frames: see `gate_frames`.
+        replay: the frames, and what the ONNX graph that the torch model was exported to makes of them.
+        candidate: what was made of that graph: quantised, or an engine on any runtime.
         gates: thresholds.
         backend, precision: of the candidate, for the report.
     """
-    wanted = in_batches(reference.run, frames.inputs)
-    found = in_batches(candidate.run, frames.inputs)
-    ours, theirs = _answers(wanted, frames), _answers(found, frames)
+    frames, wanted, found = replay.frames, replay.reference, ask(candidate, replay.frames)
+    ours, theirs = _answers(wanted.clean, frames), _answers(found.clean, frames)
     parity = compare(
-        Embedded(wanted, ours),
-        Embedded(found, theirs),
+        Embedded(wanted.clean, ours),
+        Embedded(found.clean, theirs),
         gates.parity,
         backend=backend,
         precision=precision,
         source=frames.source,
     )
     robust = None
-    if frames.attacked is not None:
+    if frames.attacked is not None and wanted.attacked is not None and found.attacked is not None:
         robust = _drop(
             frames.attacked.attack,
-            _answers(in_batches(reference.run, frames.attacked.inputs), frames),
-            _answers(in_batches(candidate.run, frames.attacked.inputs), frames),
+            _answers(wanted.attacked, frames),
+            _answers(found.attacked, frames),
             frames.truths,
             gates.robust_drop,
         )
     return GateReport(
-        reference.description,
-        candidate.description,
+        wanted.encoder,
+        found.encoder,
         parity,
         _drop("as they are", ours, theirs, frames.truths, gates.clean_drop),
         robust,

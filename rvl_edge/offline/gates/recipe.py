@@ -13,21 +13,13 @@ Attack = Literal["fgsm", "pgd", "cw", "apgd-ce", "apgd-ce+t", "transfer"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class GateRecipe(BaseModel):
-    """Thresholds of one sense.
-
-    A drop is accuracy of the reference minus that of the candidate on the same frames. What must stay below
-    `clean_drop` and `robust_drop` is the upper end of its 95 % interval: too few frames to tell fail.
+class Crafting(BaseModel):
+    """Which frames, and how they are attacked.
 
     Attributes:
         frames: labelled frames to ask about; all of the part where it has fewer.
         part: of the labelled set. Settings are chosen elsewhere, so `validation` is unseen and `test` is left
             for reports.
-        cosine_min: the smallest cosine between candidate's and reference's embedding of any frame.
-        max_abs: the largest difference of any component of them.
-        top1_min: the smallest share of frames that both give the same label.
-        clean_drop: as frames are.
-        robust_drop: of attacked frames.
         attack: on the torch model that the reference was exported from. Those that go on to the end of the
             radius carry over to the candidate; APGD stops where the torch model's answer changes.
         eps: radius in 255ths of the full scale, L-inf.
@@ -39,15 +31,36 @@ class GateRecipe(BaseModel):
 
     frames: Annotated[int, Field(ge=4)] = 500
     part: Literal["validation", "test"] = "validation"
+    attack: Attack = "pgd"
+    eps: Annotated[float, Field(gt=0, le=255)] = 0.5
+    steps: Annotated[int, Field(ge=1)] = 20
+    seed: int = 0
+
+
+class GateRecipe(Crafting):
+    """Thresholds of one sense.
+
+    A drop is accuracy of the reference minus that of the candidate on the same frames. What must stay below
+    `clean_drop` and `robust_drop` is the upper end of its 95 % interval: too few frames to tell fail.
+
+    Attributes:
+        cosine_min: the smallest cosine between candidate's and reference's embedding of any frame.
+        max_abs: the largest difference of any component of them.
+        top1_min: the smallest share of frames that both give the same label.
+        clean_drop: as frames are.
+        robust_drop: of attacked frames.
+    """
+
     cosine_min: Annotated[float, Field(ge=-1, le=1)] = 0.98
     max_abs: Annotated[float, Field(gt=0)] = 0.1
     top1_min: Share = 0.95
     clean_drop: Share = 0.02
     robust_drop: Share = 0.02
-    attack: Attack = "pgd"
-    eps: Annotated[float, Field(gt=0, le=255)] = 0.5
-    steps: Annotated[int, Field(ge=1)] = 20
-    seed: int = 0
+
+    @property
+    def crafting(self) -> Crafting:
+        """The frames alone."""
+        return Crafting(**{name: getattr(self, name) for name in Crafting.model_fields})
 
     @property
     def parity(self) -> Thresholds:

@@ -12,7 +12,7 @@ import numpy as np
 
 from rvl_edge.backends import open_session
 from rvl_edge.bundle.manifest import QuantisedPrecision
-from rvl_edge.offline.exporting.encoder import in_batches
+from rvl_edge.offline.batches import in_batches
 from rvl_edge.offline.quantising.by_modelopt import ModelOptTool
 from rvl_edge.offline.quantising.graphs import Product, find_products, float_graph
 from rvl_edge.offline.quantising.halving import others_in_float16
@@ -93,7 +93,7 @@ def quantise_graph(
         for method in way.methods:
             on_step(method)
             graph = make(method) if way.others == "float32" else others_in_float16(make(method))
-            with closing(open_quantised(graph, way.precision, reference, dim)) as session:
+            with closing(open_quantised(graph, way.precision, dim)) as session:
                 found = in_batches(session.run, inputs[cut:])
             cosines[method] = float(np.einsum("nd,nd->n", wanted, found).mean())
             if cosines[method] == max(cosines.values()):

@@ -11,12 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rvl_edge._files import write_atomic
-from rvl_edge.backends import DEFAULT_BACKEND, open_session
-from rvl_edge.bundle.manifest import Manifest, SenseEntry
+from rvl_edge.backends import DEFAULT_BACKEND
+from rvl_edge.bundle.manifest import Manifest
 from rvl_edge.bundle.opening import Bundle
 from rvl_edge.bundle.writing import BundleWriter, new_bundle
 from rvl_edge.errors import ConfigError
-from rvl_edge.offline.gates import Frames, GateReport, anchors_of, gate_frames, hold, report_json, require
+from rvl_edge.offline.gates import GateRecipe, GateReport, Replay, hold, report_json, require
+from rvl_edge.offline.gates.crafting import craft
 from rvl_edge.offline.quantising.choosing import Chosen, quantise_graph
 from rvl_edge.offline.quantising.ranges import Method
 from rvl_edge.offline.quantising.recipe import QuantiseRecipe, SenseRecipe, read_recipe
@@ -139,19 +140,19 @@ class _Run:
             on_step=step,
         )
         step("frames, and attacks on them")
-        frames = gate_frames(
-            entry.preprocess,
-            self._data,
-            anchors_of(self._bundle, modality),
-            sense.gates,
-            checkpoint=sense.checkpoint,
-        )
+        replay = craft(self._bundle, modality, self._data, sense.gates, checkpoint=sense.checkpoint)
         step("gates")
-        report = self._hold(files.graph, chosen, entry, frames, sense)
+        report = self._hold(chosen, replay, sense.gates)
         self._on_step(str(modality), self._steps, self._steps, "")
         graph = writer.add(entry.graph.path, chosen.graph)
         self._entries[modality] = entry.model_copy(
-            update={"graph": graph, "weights": None, "precision": recipe.precision, "engines": ()}
+            update={
+                "graph": graph,
+                "weights": None,
+                "precision": recipe.precision,
+                "engines": (),
+                "gate_frames": None,
+            }
         )
         self.made[modality] = QuantisedSense(
             chosen.method,
@@ -190,16 +191,10 @@ class _Run:
                 writer.link(reference.path, self._bundle.root / reference.path)
         return new
 
-    def _hold(
-        self, reference: bytes, chosen: Chosen, entry: SenseEntry, frames: Frames, sense: SenseRecipe
-    ) -> GateReport:
-        dim, name = self._bundle.manifest.embedding_dim, entry.graph.path
-        precision = self._recipe.precision
-        with (
-            closing(open_session(reference, name=name, dim=dim)) as first,
-            closing(open_quantised(chosen.graph, precision, first, dim)) as second,
-        ):
-            return hold(first, second, frames, sense.gates, backend=DEFAULT_BACKEND, precision=precision)
+    def _hold(self, chosen: Chosen, replay: Replay, gates: GateRecipe) -> GateReport:
+        precision, dim = self._recipe.precision, self._bundle.manifest.embedding_dim
+        with closing(open_quantised(chosen.graph, precision, dim)) as candidate:
+            return hold(replay, candidate, gates, backend=DEFAULT_BACKEND, precision=precision)
 
 
 _PACKAGES = {"onnxruntime": "onnxruntime", "modelopt": "nvidia-modelopt"}
