@@ -1,37 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """COLA under attackers who know of it, on any checkpoint of any sense.
 
-python benchmarks/adaptive_cola.py CHECKPOINT --data DATA --text export/checkpoints/tiny/text [--eps 1]
+    python benchmarks/adaptive_cola.py CHECKPOINT --name hardened --data DATA --out FOLDER [--eps 1 4]
 
-One row a defence, one column an attack: accuracy in %, its 95 % interval, and the share of samples that the
-gate opens for. Epsilons are in 255ths of the domain's full scale; `evaluate --help` says what the domain is.
+Each eps leaves FOLDER/cola-SENSE-LABELS-NAME-EPS.json, which `rvl-edge report` reads, and prints one row a
+defence, one column an attack: accuracy in %, its 95 % interval, and the share of samples that the gate opens
+for. Epsilons are in 255ths of the domain's full scale; `evaluate --help` says what the domain is. A killed
+run goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
-from torch import Tensor
 
 from rvl_edge.offline.datasets.labels import read_templates
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.offline.evaluation.adaptive.attackers import Attackers
 from rvl_edge.offline.evaluation.adaptive.defences import DEFENCES, Defences
-from rvl_edge.offline.evaluation.adaptive.measuring import ATTACKS, Cell, measure
+from rvl_edge.offline.evaluation.adaptive.measuring import ATTACKS
+from rvl_edge.offline.evaluation.adaptive.results import WORST, ColaEvaluation, write_cola_evaluation
+from rvl_edge.offline.evaluation.adaptive.running import ColaRun
 from rvl_edge.offline.evaluation.adaptive.views import Variation
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.exam import Exam, set_exam
+from rvl_edge.offline.evaluation.subjects import PRECISIONS, checkpoint_judge
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.threat import Norm, Threat
 from rvl_edge.offline.pretraining.texts import TextReader
-from rvl_edge.offline.towers import open_encoder, open_text, read_tokenizer
+from rvl_edge.offline.towers import Encoder, open_encoder, open_text, read_tokenizer
 from rvl_edge.refine import ColaSettings, Gate
 from rvl_edge.text import Anchors, Tokenizer, make_anchors
 from rvl_edge.types import Modality
@@ -47,23 +48,55 @@ def anchors_of(text: Path, labels: Path, exam: Exam) -> Anchors:
     return make_anchors(exam.question.labels, templates, embed=embed, trained=None, version=0)
 
 
-def batches(exam: Exam, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in track(range(0, len(exam), size), "batches"):
-        yield exam.batch(slice(start, start + size))
+def run_of(args: argparse.Namespace, eps: float) -> ColaRun:
+    encoder = open_encoder(args.checkpoint).eval()
+    assert isinstance(encoder, Encoder)
+    modality = Modality(encoder.card.modality)
+    exam = set_exam(
+        modality,
+        encoder.card.preprocess,
+        args.data,
+        part=args.part,
+        count=args.samples,
+        label_set=args.label_set,
+    )
+    anchors = anchors_of(args.text, args.labels, exam)
+    subject = checkpoint_judge(args.name, encoder, anchors.matrix, exam.domain).subject
+    table = torch.from_numpy(anchors.matrix.copy())
+    classifier = Classifier(encoder, exam.domain, table, subject.scale, PRECISIONS[args.precision])
+    settings = ColaSettings(views=args.views, keep=args.keep)
+    pgd = Pgd(Threat(Norm.LINF, eps / 255), args.steps, eps / 255 / 4)
+    return ColaRun(
+        exam,
+        subject,
+        Attackers(classifier, Variation(modality, settings.views, settings.keep), pgd),
+        Defences(anchors.prompts, anchors.matrix, subject.scale, settings, Gate(margin=args.margin)),
+        args.batch,
+        args.out / "parts",
+    )
 
 
-def table_of(cells: tuple[Cell, ...], title: str) -> Table:
-    table = Table(title=title)
-    for heading in ("", *ATTACKS):
+def table_of(found: ColaEvaluation) -> Table:
+    samples, attacker, cola = found.samples, found.attacker, found.cola
+    seconds = sum(each.seconds for each in found.outcomes)
+    table = Table(
+        title=f"{found.modality}, {samples.label_set}, {found.subject.name}: {samples.count} {samples.part} "
+        f"samples of {samples.name}, L-inf {attacker.eps * 255:g}/255 of {samples.domain}, "
+        f"PGD {attacker.steps}, {cola.views} views that keep {cola.keep:g}, margin {cola.margin:g}; "
+        f"{seconds:.0f} s"
+    )
+    for heading in ("", *ATTACKS, WORST):
         table.add_column(heading, justify="right" if heading else "left")
-    found = {(each.defence, each.attack): each for each in cells}
+    cells = {(each.defence, each.attack): each for each in found.cells()}
     for defence in DEFENCES:
         row = []
-        for attack in ATTACKS:
-            cell = found[defence, attack]
-            share = cell.accuracy
-            opened = "" if cell.opened is None else f"\nopen {cell.opened:.0%}"
-            row.append(f"{share.value:.1%}\n[{share.low:.1%}, {share.high:.1%}]{opened}")
+        for attack in (*ATTACKS, WORST):
+            cell = cells.get((defence, attack))
+            share = None if cell is None else cell.accuracy
+            opened = "" if cell is None or cell.opened is None else f"\nopen {cell.opened:.0%}"
+            row.append(
+                "" if share is None else f"{share.value:.1%}\n[{share.low:.1%}, {share.high:.1%}]{opened}"
+            )
         table.add_row(defence, *row)
     return table
 
@@ -73,7 +106,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--name", required=True, help="of the encoder, for tables")
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--text", type=Path, default=ROOT / "export" / "checkpoints" / "tiny" / "text")
     parser.add_argument("--labels", type=Path, default=ROOT / "calibration" / "labels")
     parser.add_argument("--label-set")
@@ -81,32 +116,21 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--eps", type=float, nargs="+", default=[1.0])
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--precision", choices=PRECISIONS, default="bfloat16", help="while attacked")
     parser.add_argument("--views", type=int, default=ColaSettings.views)
     parser.add_argument("--keep", type=float, default=ColaSettings.keep)
     parser.add_argument("--margin", type=float, default=Gate.margin)
-    parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=25)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-
-    encoder = open_encoder(args.checkpoint).eval()
-    modality = Modality(encoder.card.modality)
-    spec = encoder.card.preprocess
-    exam = set_exam(modality, spec, args.data, part=args.part, count=args.samples, label_set=args.label_set)
-    anchors = anchors_of(args.text, args.labels, exam)
-    scale = float(encoder.logit_scale.detach().exp())
-    classifier = Classifier(encoder, exam.domain, torch.from_numpy(anchors.matrix.copy()), scale)
-    settings = ColaSettings(views=args.views, keep=args.keep)
-    defences = Defences(anchors.prompts, anchors.matrix, scale, settings, Gate(margin=args.margin))
+    torch.set_num_threads(args.threads)
     for eps in args.eps:
-        pgd = Pgd(Threat(Norm.LINF, eps / 255), args.steps, eps / 255 / 4)
-        attackers = Attackers(classifier, Variation(modality, settings.views, settings.keep), pgd)
-        begin = time.perf_counter()
-        cells = measure(attackers, defences, batches(exam, args.batch))
-        title = (
-            f"{args.checkpoint.name}: {len(exam)} {args.part.value} samples of {exam.described.name}, "
-            f"L-inf {eps:g}/255 of {exam.domain.name}, PGD {args.steps}, {settings.views} views that keep "
-            f"{settings.keep:g}, margin {args.margin:g}; {time.perf_counter() - begin:.0f} s"
-        )
-        Console(width=150).print(table_of(cells, title))
+        run = run_of(args, eps)
+        found = run.compute(lambda done, total: print(f"{done} of {total}", flush=True))
+        samples = found.samples
+        name = f"cola-{found.modality}-{samples.label_set}-{args.name}-{eps:g}.json"
+        write_cola_evaluation(found, args.out / name)
+        Console(width=170).print(table_of(found))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,18 +13,27 @@ from linear_encoder import LinearEncoder, Plain
 from torch import Tensor
 
 from rvl_edge.offline.evaluation.adaptive.attackers import Attackers
-from rvl_edge.offline.evaluation.adaptive.defences import COLA, DEFENCES, GATED, PLAIN, PROJECTION, Defences
+from rvl_edge.offline.evaluation.adaptive.defences import (
+    COLA,
+    DEFENCES,
+    GATED,
+    PLAIN,
+    PROJECTION,
+    TRANSPORT,
+    Defences,
+)
 from rvl_edge.offline.evaluation.adaptive.measuring import (
     ATTACKS,
     CLEAN,
     END_TO_END,
     OVER_VIEWS,
+    THROUGH,
     TRANSFER,
-    WORST,
     measure,
 )
 from rvl_edge.offline.evaluation.adaptive.views import Variation
 from rvl_edge.offline.evaluation.classifier import Classifier
+from rvl_edge.offline.hardening.attacks.goals import Goal
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.threat import Norm, Threat
 from rvl_edge.offline.towers import Encoder
@@ -81,7 +91,12 @@ def margins(scores: np.ndarray, labels: Tensor) -> float:
 
 def test_each_attack_keeps_to_its_ball_and_can_be_repeated(attackers: Attackers) -> None:
     labels, cola = truth(attackers), defences().cola
-    for attack in (attackers.transfer, attackers.over_views, lambda *x: attackers.end_to_end(cola, *x)):
+    for attack in (
+        attackers.transfer,
+        attackers.over_views,
+        lambda *x: attackers.end_to_end(cola, *x),
+        lambda *x: attackers.end_to_end(cola, *x, hold_plan=False),
+    ):
         found = attack(SAMPLES, labels)
         assert (found - SAMPLES).abs().max() <= EPS + 1e-6
         assert found.min() >= 0
@@ -108,31 +123,65 @@ def test_who_averages_views_lowers_their_mean_most(attackers: Attackers) -> None
     assert averaged < plainly - 0.05
 
 
-def test_the_table_holds_together(attackers: Attackers) -> None:
+def test_a_batch_holds_together(attackers: Attackers) -> None:
     labels = truth(attackers)
-    halves = [(SAMPLES[part], labels[part]) for part in (slice(16), slice(16, None))]
-    cells = {(each.defence, each.attack): each for each in measure(attackers, defences(), halves)}
-    assert set(cells) == {(defence, attack) for defence in DEFENCES for attack in ATTACKS}
-    right = {place: each.accuracy.value for place, each in cells.items()}
-    assert {each.accuracy.trials for each in cells.values()} == {COUNT}
-    assert right[PLAIN, CLEAN] == 1
-    assert right[PLAIN, TRANSFER] < 1
+    outcomes = {each.attack: each for each in measure(attackers, defences(), SAMPLES, labels)}
+    assert tuple(outcomes) == ATTACKS
+    right = {
+        (verdict.defence, attack): verdict.right
+        for attack, each in outcomes.items()
+        for verdict in each.verdicts
+    }
+    assert {defence for defence, attack in right if attack != THROUGH} == set(DEFENCES)
+    assert {defence for defence, attack in right if attack == THROUGH} == {COLA, GATED}
+    assert right[PLAIN, CLEAN].all()
+    assert not right[PLAIN, TRANSFER].all()
     for attack in (CLEAN, TRANSFER, OVER_VIEWS):
-        assert right[PROJECTION, attack] == right[PLAIN, attack], "a full projection moves no arg-max"
-    for defence in DEFENCES:
-        assert right[defence, WORST] <= min(right[defence, attack] for attack in ATTACKS[:-1])
-    assert right[GATED, END_TO_END] <= right[GATED, TRANSFER]
-    assert cells[COLA, CLEAN].opened is None
-    assert 0 < (cells[GATED, CLEAN].opened or 0) < 1
+        same = right[PROJECTION, attack] == right[PLAIN, attack]
+        assert same.all(), "a full projection moves no arg-max"
+    for (defence, _), each in right.items():
+        assert not (each & ~right[defence, CLEAN]).any(), "what was wrong before is wrong after"
+    for attack in (END_TO_END, THROUGH):
+        assert not (right[GATED, attack] & ~right[GATED, TRANSFER]).any()
+    assert 0 < outcomes[CLEAN].opened.mean() < 1
+
+
+def test_samples_that_are_wrong_anyway_are_not_attacked(attackers: Attackers) -> None:
+    labels = truth(attackers)
+    struck: list[int] = []
+
+    class Counting(Pgd):
+        def __call__(self, goal: Goal, samples: Tensor, *args: Any, **settings: Any) -> Tensor:
+            struck.append(len(samples))
+            return super().__call__(goal, samples, *args, **settings)
+
+    pgd = Counting(attackers.pgd.threat, attackers.pgd.steps, attackers.pgd.step_size)
+    half = torch.where(torch.arange(COUNT) < COUNT // 2, labels, (labels + 1) % CLASSES)
+    clean, *_ = measure(replace(attackers, pgd=pgd), defences(), SAMPLES, half)
+    right = {each.defence: each.right for each in clean.verdicts}
+    refined = right[COLA] | right[GATED]
+    anyone = refined | right[PLAIN] | right[PROJECTION] | right[TRANSPORT]
+    counts = [int(each.sum()) for each in (anyone, anyone, right[TRANSPORT], refined, refined)]
+    assert struck == counts
+    assert max(counts) < COUNT
 
 
 @pytest.mark.parametrize(("margin", "same"), [(0.0, PLAIN), (1.0, COLA)])
 def test_a_gate_that_never_or_always_opens(attackers: Attackers, margin: float, same: str) -> None:
     labels = truth(attackers)
-    cells = {
-        (each.defence, each.attack): each
-        for each in measure(attackers, defences(margin), [(SAMPLES, labels)])
-    }
-    for attack in (CLEAN, TRANSFER, OVER_VIEWS):
-        assert cells[GATED, attack].accuracy == cells[same, attack].accuracy
-        assert cells[GATED, attack].opened == margin
+    for each in measure(attackers, defences(margin), SAMPLES, labels):
+        if each.attack in (CLEAN, TRANSFER, OVER_VIEWS):
+            right = {verdict.defence: verdict.right for verdict in each.verdicts}
+            np.testing.assert_array_equal(right[GATED], right[same])
+            assert (each.opened == bool(margin)).all()
+
+
+def test_the_tower_is_attacked_in_the_precision_asked_for_and_answers_in_float32(
+    attackers: Attackers,
+) -> None:
+    labels = truth(attackers)
+    half = replace(attackers, classifier=replace(attackers.classifier, precision=torch.bfloat16))
+    assert not torch.equal(half.transfer(SAMPLES, labels), attackers.transfer(SAMPLES, labels))
+    clean, halves = (next(measure(each, defences(), SAMPLES, labels)) for each in (attackers, half))
+    for one, other in zip(clean.verdicts, halves.verdicts, strict=True):
+        np.testing.assert_array_equal(one.right, other.right)

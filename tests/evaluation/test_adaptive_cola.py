@@ -84,3 +84,24 @@ def test_gradients_are_those_of_the_scores_with_the_plan_held() -> None:
         numeric[place] = (value(x + moved) - value(x - moved)) / (2 * step)
     assert samples.grad is not None
     np.testing.assert_allclose(samples.grad[0], numeric, atol=1e-4)
+
+
+def test_gradients_with_nothing_held_are_those_of_the_scores_themselves() -> None:
+    """Weights that move, a plan that moves: against differences of the robot's own formula in float64."""
+    settings = ColaSettings(tolerance=1e-5, iterations=2000)
+    cola = Cola(unit(3, 2, 8), logit_scale=6.0, settings=settings, subspace=whole_space(8))
+    samples = torch.from_numpy(unit(1, 3, 8)).double().requires_grad_(True)
+    through, held = (DifferentiableCola(cola, torch.device("cpu"), hold_plan=each) for each in (False, True))
+    for each in (through, held):
+        for name in ("_basis", "_texts", "_means"):
+            setattr(each, name, getattr(each, name).double())
+    (gradient,) = torch.autograd.grad(through(samples)[0, 1], samples)
+    (partial,) = torch.autograd.grad(held(samples)[0, 1], samples)
+    x = samples.detach()
+    step, numeric = 1e-4, torch.zeros_like(x)
+    for place in np.ndindex(*x.shape):
+        moved = torch.zeros_like(x)
+        moved[place] = step
+        numeric[place] = (through(x + moved)[0, 1] - through(x - moved)[0, 1]) / (2 * step)
+    torch.testing.assert_close(gradient, numeric, atol=2e-3, rtol=0)
+    assert (partial - numeric).abs().max() > 0.02, "holding the plan leaves something out"

@@ -46,11 +46,15 @@ class Classifier:
 
     def __call__(self, samples: Tensor) -> Tensor:
         """Logits (n, K) of samples (n, ...) in [0, 1]."""
-        inputs = self.domain.model_input(samples)
+        return self.scale * self.embed(self.domain.model_input(samples)) @ self.anchors.T
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Unit embeddings (n, D) float32 of model inputs (n, ...)."""
         half = self.precision != torch.float32
         with torch.autocast(self.device.type, self.precision if half else None, enabled=half):
             features = self.encoder.features(inputs)
-        return self.scale * functional.normalize(features.float(), dim=-1) @ self.anchors.T
+        unit: Tensor = functional.normalize(features.float(), dim=-1)
+        return unit
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:

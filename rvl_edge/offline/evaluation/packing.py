@@ -49,4 +49,5 @@ class _Column:
 
 
 ClassColumn = Annotated[npt.NDArray[np.uint16], _Column("<u2", "16-bit unsigned integers")]
+FlagColumn = Annotated[npt.NDArray[np.bool_], _Column("?", "booleans of a byte")]
 RealColumn = Annotated[npt.NDArray[np.float32], _Column("<f4", "32-bit floats")]

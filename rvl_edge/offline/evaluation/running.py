@@ -93,7 +93,7 @@ class Run:
                 return None
             outcomes.append(_joined(arm.condition, parts))
         return Evaluation(
-            release=_release(),
+            release=release(),
             modality=self.exam.modality,
             subject=self.judge.subject,
             samples=self.exam.described,
@@ -113,20 +113,18 @@ class Run:
 
     def _path(self, condition: Condition, batch: int) -> Path:
         settings = {
-            "release": _release(),
+            "release": release(),
             "subject": self.judge.subject.model_dump(exclude={"name"}),
             "samples": self.exam.described.model_dump(),
             "seed": self.seed,
             "batch_size": self.batch_size,
         }
-        return self.folder / _key(settings) / f"{_key(condition.model_dump())}-{batch:05d}.json"
+        return self.folder / key(settings) / f"{key(condition.model_dump())}-{batch:05d}.json"
 
     def _part(self, arm: Arm, batch: int) -> _Part:
         rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
         samples, labels = self.exam.batch(rows, arm.alter)
-        seed = int(
-            _key({"seed": self.seed, "condition": arm.condition.model_dump(), "batch": batch})[:12], 16
-        )
+        seed = int(key({"seed": self.seed, "condition": arm.condition.model_dump(), "batch": batch})[:12], 16)
         device, clock = self.judge.device, time.perf_counter()
         answers = ask(arm.asked or self.judge.logits, arm.strike, samples.to(device), labels.to(device), seed)
         columns = [each.cpu().numpy() for each in (answers.classes, answers.confidences, answers.losses)]
@@ -135,7 +133,7 @@ class Run:
             confidences=columns[1],
             losses=columns[2],
             seconds=time.perf_counter() - clock,
-            device=_name(device),
+            device=device_name(device),
         )
 
 
@@ -168,18 +166,21 @@ def _read(path: Path) -> _Part | None:
         return None
 
 
-def _key(settings: dict[str, object]) -> str:
+def key(settings: dict[str, object]) -> str:
+    """A short name of everything that a part depends on."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _release() -> str:
+def release() -> str:
+    """Version of rvl_edge that computes."""
     try:
         return version("rvl-edge-sdk")
     except PackageNotFoundError:  # run from its sources
         return "not installed"
 
 
-def _name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """What computes, for the result."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{Machine.this().cpu}, {torch.get_num_threads()} threads"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from rvl_edge.offline.evaluation.adaptive.cola import DifferentiableCola
 from rvl_edge.offline.evaluation.adaptive.views import Plans, Variation, planned_views
@@ -50,9 +49,18 @@ class Attackers:
 
         return self._attack(logits, samples, labels)
 
-    def end_to_end(self, cola: Cola, samples: Tensor, labels: Tensor) -> Tensor:
-        """Attack COLA's own scores by the views that the robot makes of each iterate, the plan held."""
-        scores = DifferentiableCola(cola, self.classifier.device)
+    def end_to_end(self, cola: Cola, samples: Tensor, labels: Tensor, *, hold_plan: bool = True) -> Tensor:
+        """Attack COLA's own scores by the views that the robot makes of each iterate.
+
+        Only the choice of the views is always held: it hangs on a checksum of the iterate, which has no
+        gradient.
+
+        Args:
+            cola: to go through.
+            samples, labels: as above.
+            hold_plan: see `DifferentiableCola`.
+        """
+        scores = DifferentiableCola(cola, self.classifier.device, hold_plan=hold_plan)
 
         def logits(points: Tensor) -> Tensor:
             return self.classifier.scale * scores(self.features(points, self.variation.own))
@@ -62,9 +70,7 @@ class Attackers:
     def features(self, points: Tensor, plan: Callable[[Tensor], Plans]) -> Tensor:
         """Unit embeddings (B, N, D) of the planned views of samples (B, ...) in [0, 1]."""
         views = planned_views(inputs := self.classifier.domain.model_input(points), plan(inputs))
-        embedded = self.classifier.encoder.features(views.flatten(0, 1))
-        unit: Tensor = functional.normalize(embedded.float(), dim=-1)
-        return unit.view(*views.shape[:2], -1)
+        return self.classifier.embed(views.flatten(0, 1)).view(*views.shape[:2], -1)
 
     def _attack(self, logits: Callable[[Tensor], Tensor], samples: Tensor, labels: Tensor) -> Tensor:
         generator = torch.Generator(samples.device).manual_seed(self.seed)

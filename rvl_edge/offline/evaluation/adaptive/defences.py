@@ -23,6 +23,10 @@ class Defences:
         settings: COLA's.
         gate: of the gated defence; its probabilities are softmax(scale * cosine), and every sample is
             trusted.
+
+    Attributes:
+        cola, transport, projection: `Cola` whole, without its projection, and with that alone.
+        gate: as above.
     """
 
     def __init__(
@@ -37,13 +41,13 @@ class Defences:
         )
         self._anchors = anchors
         self._scale = scale
-        self._gate = gate
+        self.gate = gate
 
     def answers(self, views: FloatArray) -> tuple[Mapping[str, int], bool]:
         """What each defence says of a sample's views (N, D), and whether the gate opens."""
         plain, cola = int((self._anchors @ views[0]).argmax()), int(self.cola.scores(views).argmax())
         margin = top_margin(self._anchors @ views[0], self._scale)
-        opens = self._gate.verdict(margin, trust=1.0) is not Spent.SPARED
+        opens = self.gate.verdict(margin, trust=1.0) is not Spent.SPARED
         said = {
             PLAIN: plain,
             PROJECTION: int(self.projection.scores(views[:1]).argmax()),
