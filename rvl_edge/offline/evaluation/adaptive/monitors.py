@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.hardening.attacks import losses
@@ -43,27 +42,31 @@ class Watch:
 
     def excess(self, samples: Tensor) -> Tensor:
         """How far each monitor's statistic is above its threshold, in scales of its tail, (n, M)."""
-        device = samples.device
-        encoder = self.classifier.encoder
-        embeddings = functional.normalize(
-            encoder.features(self.classifier.domain.model_input(samples)).float(), dim=-1
-        )
+        return self.look(samples)[1]
+
+    def look(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, K) of the encoder that is judged, and `excess`, by one run of each encoder."""
+        embeddings = self.classifier.embed(self.classifier.domain.model_input(samples))
+        logits = self.classifier.scale * embeddings @ self.classifier.anchors.T
+        basis = torch.from_numpy(self.subspace.basis).to(samples.device)
         statistics = {
             EmbeddingDistance.name: self._distance(embeddings),
-            SubspaceEnergy.name: 1
-            - (embeddings @ torch.from_numpy(self.subspace.basis).to(device)).square().sum(dim=1),
+            SubspaceEnergy.name: 1 - (embeddings @ basis).square().sum(dim=1),
         }
         if self.sentinel is not None:
-            own = self.classifier.scale * embeddings @ self.classifier.anchors.T
-            statistics[SentinelDisagreement.name] = _divergence(own, self.sentinel(samples))
-        return torch.stack(
-            [
-                (value - self.curves[name].threshold) / _scale(self.curves[name])
-                for name, value in statistics.items()
-                if name in self.curves
-            ],
-            dim=1,
-        )
+            statistics[SentinelDisagreement.name] = _divergence(logits, self.sentinel(samples))
+        excess = [
+            (value - self.curves[name].threshold) / _scale(self.curves[name])
+            for name, value in statistics.items()
+            if name in self.curves
+        ]
+        return logits, torch.stack(excess, dim=1)
+
+    @property
+    def exact(self) -> Watch:
+        """The same in float32, as the robot judges."""
+        plain = None if self.sentinel is None else replace(self.sentinel, precision=torch.float32)
+        return replace(self, classifier=replace(self.classifier, precision=torch.float32), sentinel=plain)
 
     def _distance(self, embeddings: Tensor) -> Tensor:
         means, basis, variances = (
@@ -87,7 +90,7 @@ class AwareAttack:
     in the search: they judge what comes of it.
 
     Attributes:
-        watch: the monitors.
+        watch: the monitors; in whatever precision it searches, tries are judged in float32.
         pgd: threat, steps and step size of a try.
         tries: prices tried.
     """
@@ -105,8 +108,8 @@ class AwareAttack:
         for _ in range(self.tries):
             found = self.pgd(_Goal(self.watch, labels, price.exp()), samples, generator)
             with torch.no_grad():
-                wrong = self.watch.classifier(found).argmax(dim=1) != labels
-                quiet = (self.watch.excess(found) <= 0).all(dim=1)
+                logits, excess = self.watch.exact.look(found)
+                wrong, quiet = logits.argmax(dim=1) != labels, (excess <= 0).all(dim=1)
             best[wrong & ~done] = found[wrong & ~done]
             done |= wrong & quiet
             if done.all():
@@ -124,8 +127,9 @@ class _Goal:
     price: Tensor
 
     def __call__(self, samples: Tensor, rows: Tensor) -> Tensor:
-        gain = losses.margin(self.watch.classifier(samples), self.labels[rows]).clamp(max=_WRONG_BY)
-        warned = (self.watch.excess(samples) + _BELOW).clamp_min(0).sum(dim=1)
+        logits, excess = self.watch.look(samples)
+        gain = losses.margin(logits, self.labels[rows]).clamp(max=_WRONG_BY)
+        warned = (excess + _BELOW).clamp_min(0).sum(dim=1)
         return gain - self.price[rows] * warned
 
 
