@@ -33,9 +33,7 @@ NAMED = {"float32": "float", "float16": "half", "bfloat16": "bf16"}
 @pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
 def test_embedded_encoder(modality: Modality, precision: str) -> None:
     bundle = Bundle.open()
-    graph = onnx.shape_inference.infer_shapes(
-        float_graph(bundle.load(bundle.manifest.senses[modality]).graph)
-    )
+    graph = onnx.shape_inference.infer_shapes(float_graph(bundle.load(bundle.manifest.senses[modality])))
     model = ir.from_proto(graph)
     if precision in HALF:
         compute_in(model, HALF[precision])
@@ -55,10 +53,10 @@ def test_embedded_encoder(modality: Modality, precision: str) -> None:
 def test_embedded_encoder_in_int8() -> None:
     bundle = Bundle.open()
     entry = bundle.manifest.senses[Modality.IMAGE]
-    content = bundle.load(entry).graph
-    products = find_products(float_graph(content))
+    files, name = bundle.load(entry), entry.graph.path
+    products = find_products(float_graph(files))
     inputs = np.random.default_rng(0).standard_normal((4, *entry.input_shape), dtype=np.float32)
-    quantised = OnnxRuntimeTool(content, products, inputs)(METHODS[0])
+    quantised = OnnxRuntimeTool(files, name, products, inputs)(METHODS[0])
     trt = import_tensorrt("tensorrt-rtx")
     built = build_engine(trt, GraphFiles(quantised, None), "x.onnx", SETTINGS, Progress("x", None))
     network = json.loads(built.layers)["network"]

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from rvl_edge.bundle.manifest import weights_path
+from rvl_edge.bundle.opening import GraphFiles
 
 DIM, WIDTH = 8, 16
 SHAPE = (4, WIDTH)  # tokens, channels
@@ -59,6 +64,24 @@ def graph(half_weights: bool = False) -> bytes:
     )
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
+
+
+def files(half_weights: bool = False) -> GraphFiles:
+    """The same as a bundle holds it."""
+    return GraphFiles(graph(half_weights), None)
+
+
+def files_apart(folder: Path, half_weights: bool = False) -> GraphFiles:
+    """The same with its weights in a file of their own, as graphs beyond 2 GB have them."""
+    path = folder / "small.onnx"
+    onnx.save(
+        onnx.load_from_string(graph(half_weights)),
+        path,
+        save_as_external_data=True,
+        location=weights_path(path.name),
+        size_threshold=64,
+    )
+    return GraphFiles(path.read_bytes(), Path(weights_path(str(path))).read_bytes())
 
 
 def inputs(count: int, seed: int = 1) -> np.ndarray:

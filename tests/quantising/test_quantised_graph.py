@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attention_graph as small
 import numpy as np
 import onnx
@@ -10,7 +12,9 @@ import pytest
 from onnx import numpy_helper
 
 from rvl_edge.backends import open_session
+from rvl_edge.bundle.opening import GraphFiles
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.quantising import graphs
 from rvl_edge.offline.quantising.choosing import Chosen, Way, quantise_graph
 from rvl_edge.offline.quantising.graphs import find_products, float_graph
 from rvl_edge.offline.quantising.ranges import METHODS
@@ -18,8 +22,11 @@ from rvl_edge.offline.quantising.ranges import METHODS
 WAY = Way("int8", "onnxruntime", METHODS)
 
 
-def quantised(content: bytes, keep: tuple[str, ...] = ()) -> Chosen:
-    return quantise_graph(content, small.inputs(32), WAY, dim=small.DIM, keep=keep, on_step=lambda _: None)
+def quantised(files: GraphFiles, keep: tuple[str, ...] = (), way: Way = WAY) -> Chosen:
+    inputs = small.inputs(32)
+    return quantise_graph(
+        files, inputs, way, name="small.onnx", dim=small.DIM, keep=keep, on_step=lambda _: None
+    )
 
 
 def run(content: bytes, batch: np.ndarray) -> np.ndarray:
@@ -27,7 +34,7 @@ def run(content: bytes, batch: np.ndarray) -> np.ndarray:
 
 
 def test_products_with_weights_are_found_by_title_but_for_the_last_and_the_attention() -> None:
-    found = find_products(float_graph(small.graph()))
+    found = find_products(float_graph(small.files()))
     assert [(each.node, each.title, each.activations) for each in found] == [
         ("first", "layers.0.fc1", "pixel_values"),
         ("second", "layers.0.fc2", "mixed"),
@@ -35,7 +42,7 @@ def test_products_with_weights_are_found_by_title_but_for_the_last_and_the_atten
 
 
 def test_what_is_kept_stays_as_it_was() -> None:
-    model = onnx.load_from_string(quantised(small.graph(), keep=("*.fc2",)).graph)
+    model = onnx.load_from_string(quantised(small.files(), keep=("*.fc2",)).graph)
     by_name = {node.name: node for node in model.graph.node}
     assert list(by_name["second"].input) == ["mixed", "w2"]
     assert list(by_name["scores"].input) == ["b", "c"]
@@ -46,11 +53,11 @@ def test_what_is_kept_stays_as_it_was() -> None:
 @pytest.mark.parametrize(("keep", "message"), [("*.fc9", "called so"), ("*", "left to quantise")])
 def test_a_pattern_that_fits_nothing_or_everything_is_refused(keep: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        quantised(small.graph(), keep=(keep,))
+        quantised(small.files(), keep=(keep,))
 
 
 def test_weights_are_integers_with_a_scale_a_column() -> None:
-    model = onnx.load_from_string(quantised(small.graph()).graph)
+    model = onnx.load_from_string(quantised(small.files()).graph)
     stored = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
     assert "w1" not in stored
     (node,) = [
@@ -68,12 +75,27 @@ def test_weights_are_integers_with_a_scale_a_column() -> None:
 
 def test_half_precision_storage_makes_no_difference_beyond_its_rounding() -> None:
     batch = small.inputs(16, seed=5)
-    plain, half = (quantised(small.graph(each)).graph for each in (False, True))
+    plain, half = (quantised(small.files(each)).graph for each in (False, True))
     assert np.einsum("nd,nd->n", run(plain, batch), run(half, batch)).min() > 0.999
 
 
+@pytest.mark.parametrize("half_weights", [False, True])
+def test_weights_in_a_file_of_their_own_make_no_difference(tmp_path: Path, half_weights: bool) -> None:
+    apart = small.files_apart(tmp_path, half_weights)
+    assert apart.weights
+    found, wanted = quantised(apart), quantised(small.files(half_weights))
+    assert found.graph == wanted.graph
+    assert found.cosines == wanted.cosines
+
+
+def test_what_would_not_fit_into_one_file_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "LARGEST_FILE", 100)
+    with pytest.raises(ConfigError, match=r"does not fit into one file.*keep fewer products"):
+        quantised(small.files())
+
+
 def test_the_chosen_method_is_the_nearest_and_near_indeed() -> None:
-    chosen = quantised(small.graph())
+    chosen = quantised(small.files())
     assert chosen.cosines[chosen.method] == max(chosen.cosines.values())
     batch = small.inputs(16, seed=5)
     cosines = np.einsum("nd,nd->n", run(small.graph(), batch), run(chosen.graph, batch))
@@ -83,7 +105,7 @@ def test_the_chosen_method_is_the_nearest_and_near_indeed() -> None:
 
 def test_the_rest_in_half_precision_keeps_borders_and_delicate_parts_in_float32() -> None:
     way = Way("int8", "onnxruntime", ("minmax",), others="float16")
-    half = quantise_graph(small.graph(), small.inputs(32), way, dim=small.DIM, on_step=lambda _: None).graph
+    half = quantised(small.files(), way=way).graph
     model = onnx.load_from_string(half)
     onnx.checker.check_model(model, full_check=True)
     typed = onnx.shape_inference.infer_shapes(model, strict_mode=True)
@@ -94,7 +116,7 @@ def test_the_rest_in_half_precision_keeps_borders_and_delicate_parts_in_float32(
     assert types[made_by["scores"].output[0]] == types["a"] == onnx.TensorProto.FLOAT16
     assert model.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     batch = small.inputs(16, seed=5)
-    whole = quantised(small.graph()).graph
+    whole = quantised(small.files()).graph
     assert np.einsum("nd,nd->n", run(half, batch), run(whole, batch)).min() > 0.995
 
 
@@ -111,4 +133,4 @@ def test_a_graph_that_computes_in_half_precision_is_refused() -> None:
     del model.graph.node[:]
     model.graph.node.extend([*nodes[:at], *casts, nodes[at], back, *nodes[at + 1 :]])
     with pytest.raises(ConfigError, match="half precision"):
-        float_graph(model.SerializeToString())
+        float_graph(GraphFiles(model.SerializeToString(), None))

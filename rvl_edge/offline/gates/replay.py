@@ -125,7 +125,7 @@ def _pack(replay: Replay, graph: tuple[str, ...], crafting: Crafting) -> bytes:
     if hit is not None and answers.attacked is not None:
         arrays |= {"attacked frames": hit.inputs, "attacked answers": answers.attacked}
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes keywords for allow_pickle
     return file.getvalue()
 
 

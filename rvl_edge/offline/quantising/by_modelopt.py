@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 import onnx
 
 from rvl_edge.bundle.manifest import QuantisedPrecision
+from rvl_edge.bundle.opening import GraphFiles
 from rvl_edge.errors import MissingDependency
-from rvl_edge.offline.quantising.graphs import Product, float_graph
+from rvl_edge.offline.quantising.graphs import Product, float_graph, serialised
 from rvl_edge.offline.quantising.ranges import Method
 from rvl_edge.types import FloatArray
 
@@ -30,7 +31,7 @@ class ModelOptTool:
     """As `OnnxRuntimeTool`, with the same products in the same form: scales a column, 8-bit weights stored.
 
     Args:
-        content, products, inputs: see there.
+        files, products, inputs: see there.
         precision: of the products.
 
     Raises:
@@ -41,7 +42,7 @@ class ModelOptTool:
 
     def __init__(
         self,
-        content: bytes,
+        files: GraphFiles,
         products: Sequence[Product],
         inputs: FloatArray,
         precision: QuantisedPrecision,
@@ -53,17 +54,17 @@ class ModelOptTool:
                 "tool: modelopt is not installed", got=error, fix="pip install 'rvl-edge-sdk[modelopt]'"
             ) from error
         self._quantize = quantize
-        self._content = content
+        self._files = files
         self._nodes = [f"^{re.escape(each.node)}$" for each in products]
         self._inputs = inputs
         self._mode = _THEIR_MODES[precision]
 
     def __call__(self, method: Method) -> bytes:
         """The quantised graph, with ranges by one of `methods`."""
-        model = float_graph(self._content)
+        model, large = float_graph(self._files), self._files.weights is not None
         with TemporaryDirectory(prefix="rvl-edge-") as folder:
             source, result = Path(folder) / "float.onnx", Path(folder) / "quantised.onnx"
-            onnx.save(model, source)
+            onnx.save(model, source, save_as_external_data=large)  # empties the model of its weights
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # histograms, progress
                 self._quantize(
                     str(source),
@@ -76,6 +77,7 @@ class ModelOptTool:
                     high_precision_dtype="fp32",
                     dq_only=True,
                     output_path=str(result),
+                    use_external_data_format=large,
                     log_level=logging.getLevelName(logging.ERROR),
                 )
-            return result.read_bytes()
+            return serialised(onnx.load(result))

@@ -12,6 +12,7 @@ import numpy as np
 
 from rvl_edge.backends import open_session
 from rvl_edge.bundle.manifest import QuantisedPrecision
+from rvl_edge.bundle.opening import GraphFiles
 from rvl_edge.offline.batches import in_batches
 from rvl_edge.offline.quantising.by_modelopt import ModelOptTool
 from rvl_edge.offline.quantising.graphs import Product, find_products, float_graph
@@ -60,10 +61,11 @@ class Chosen:
 
 
 def quantise_graph(
-    content: bytes,
+    files: GraphFiles,
     inputs: FloatArray,
     way: Way,
     *,
+    name: str,
     dim: int,
     keep: Sequence[str] = (),
     on_step: Callable[[str], None],
@@ -71,10 +73,11 @@ def quantise_graph(
     """Quantise by each method and keep the best.
 
     Args:
-        content: a float32 graph.
+        files: a float32 graph.
         inputs: (N, ...) calibration inputs. Ranges are taken from the first three quarters, the method is
             chosen on the last.
         way: precision, tool and methods.
+        name: the graph's path in its bundle.
         dim: D of the embedding.
         keep: patterns of products that stay in float32.
         on_step: told what comes next.
@@ -83,12 +86,12 @@ def quantise_graph(
         ConfigError: the graph is no float32 graph, or a pattern fits nothing.
         MissingDependency: the tool is not installed.
     """
-    products = find_products(float_graph(content), keep)
+    products = find_products(float_graph(files), keep)
     cut = 3 * len(inputs) // 4
     on_step("ranges of activations")
-    make = _tool(way, content, products, inputs[:cut])
+    make = _tool(way, files, name, products, inputs[:cut])
     best, cosines = b"", dict[Method, float]()
-    with closing(open_session(content, name="the graph", dim=dim)) as reference:
+    with closing(open_session(files.graph, name=name, dim=dim, weights=files.weights)) as reference:
         wanted = in_batches(reference.run, inputs[cut:])
         for method in way.methods:
             on_step(method)
@@ -102,8 +105,8 @@ def quantise_graph(
 
 
 def _tool(
-    way: Way, content: bytes, products: Sequence[Product], inputs: FloatArray
+    way: Way, files: GraphFiles, name: str, products: Sequence[Product], inputs: FloatArray
 ) -> Callable[[Method], bytes]:
     if way.tool == "modelopt":
-        return ModelOptTool(content, products, inputs, way.precision)
-    return OnnxRuntimeTool(content, products, inputs)
+        return ModelOptTool(files, products, inputs, way.precision)
+    return OnnxRuntimeTool(files, name, products, inputs)

@@ -6,13 +6,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import prod
 
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
+from rvl_edge.bundle.opening import GraphFiles
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.exporting.writing import LARGEST_FILE
 
 _PRODUCTS = ("MatMul", "Gemm")
+_SMALL = 1024  # elements; smaller constants decide about shapes
 _HALVES = {TensorProto.FLOAT16, TensorProto.BFLOAT16}
 
 
@@ -31,13 +35,18 @@ class Product:
     activations: str
 
 
-def float_graph(content: bytes) -> onnx.ModelProto:
+def float_graph(files: GraphFiles) -> onnx.ModelProto:
     """Read a float32 graph; weights that it stores in half precision become plain float32 ones.
+
+    Args:
+        files: the graph; what lies in a file beside it is taken in, whatever the size of both.
 
     Raises:
         ConfigError: it computes in half precision, so what is lost could not be told from quantising.
     """
-    model = onnx.load_from_string(content)
+    model = onnx.load_from_string(files.graph)
+    if files.weights is not None:
+        _take_in(model, memoryview(files.weights))
     stored = {each.name: each for each in model.graph.initializer if each.data_type in _HALVES}
     nodes = list(model.graph.node)
     del model.graph.node[:]
@@ -48,14 +57,60 @@ def float_graph(content: bytes) -> onnx.ModelProto:
             continue
         values = numpy_helper.to_array(source).astype("float32")
         source.CopyFrom(numpy_helper.from_array(values, node.output[0]))
-    inferred = onnx.shape_inference.infer_shapes(model)
-    halves = _HALVES & {each.type.tensor_type.elem_type for each in inferred.graph.value_info}
+    _add_types(model)
+    halves = _HALVES & {each.type.tensor_type.elem_type for each in model.graph.value_info}
     if halves:
         names = ", ".join(sorted(TensorProto.DataType.Name(each).lower() for each in halves))
         raise ConfigError(
             "the graph computes in half precision already", got=names, fix="quantise the float32 bundle"
         )
-    return inferred
+    return model
+
+
+def serialised(model: onnx.ModelProto) -> bytes:
+    """The bytes of a quantised model.
+
+    Raises:
+        ConfigError: protobuf ends at 2 GB.
+    """
+    size = sum(len(each.raw_data) for each in model.graph.initializer)
+    if size > LARGEST_FILE:
+        raise ConfigError(
+            "the quantised graph does not fit into one file",
+            got=f"{size} bytes of weights",
+            expected=f"{LARGEST_FILE} at most",
+            fix="keep fewer products in float32 (keep:), or set others: float16",
+        )
+    return bytes(model.SerializeToString())
+
+
+def _take_in(model: onnx.ModelProto, weights: memoryview) -> None:
+    """Put external data into its tensors; the bundle has checked that they name no other file."""
+    for tensor in model.graph.initializer:
+        place = {each.key: each.value for each in tensor.external_data}
+        if place:
+            start = int(place["offset"])
+            tensor.raw_data = bytes(weights[start : start + int(place["length"])])
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+
+
+def _add_types(model: onnx.ModelProto) -> None:
+    """Infer the types of values, on a copy whose weights are inputs: no message goes beyond 2 GB."""
+    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    graph = model.graph
+    bare.graph.name = graph.name
+    bare.graph.node.extend(graph.node)
+    bare.graph.output.extend(graph.output)
+    bare.graph.input.extend(graph.input)
+    for each in graph.initializer:
+        if prod(each.dims) < _SMALL:
+            bare.graph.initializer.append(each)
+        else:
+            bare.graph.input.append(helper.make_tensor_value_info(each.name, each.data_type, each.dims))
+    inferred = onnx.shape_inference.infer_shapes(bare)
+    del graph.value_info[:]
+    graph.value_info.extend(inferred.graph.value_info)
 
 
 def find_products(model: onnx.ModelProto, keep: Sequence[str] = ()) -> tuple[Product, ...]:

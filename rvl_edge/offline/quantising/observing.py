@@ -11,38 +11,38 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
+from rvl_edge.backends.onnxruntime import load_model
+from rvl_edge.bundle.opening import GraphFiles
 from rvl_edge.offline.quantising.ranges import Histogram
 
 
 def observe(
-    model: onnx.ModelProto, tensors: Iterable[str], batches: Iterable[npt.NDArray[Any]]
+    files: GraphFiles, name: str, tensors: Iterable[str], batches: Iterable[npt.NDArray[Any]]
 ) -> Mapping[str, Histogram]:
     """Histograms of some tensors of a graph over all batches.
 
     Args:
-        model: a float32 graph; not changed.
+        files: a float32 graph.
+        name: its path in the bundle.
         tensors: names of float32 tensors in it.
         batches: (B, ...) inputs; one is held at a time.
     """
     names = sorted(set(tensors))
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
-    whole = [*model.graph.output]
-    del model.graph.output[:]
-    model.graph.output.extend(outputs)
-    try:
-        session = _session(model)
-    finally:
-        del model.graph.output[:]
-        model.graph.output.extend(whole)
-    histograms = {name: Histogram() for name in names}
+    session = _session(files, name, names)
+    histograms = {each: Histogram() for each in names}
     (source,) = session.get_inputs()
     for batch in batches:
-        for name, values in zip(names, session.run(names, {source.name: batch}), strict=True):
-            histograms[name].add(values)
+        for each, values in zip(names, session.run(names, {source.name: batch}), strict=True):
+            histograms[each].add(values)
     return histograms
 
 
-def _session(model: onnx.ModelProto) -> Any:
+def _session(files: GraphFiles, name: str, outputs: Iterable[str]) -> Any:
+    model = onnx.load_from_string(files.graph)
+    del model.graph.output[:]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(each, TensorProto.FLOAT, None) for each in outputs
+    )
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors; they come back as exceptions too
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return load_model(model.SerializeToString(), files.weights, name, options)

@@ -40,7 +40,7 @@ class QuantisedSense:
         cosines: mean cosine to the float32 graph, by method.
         products: how many products are quantised.
         samples: how many it was calibrated on, and where they are from.
-        size_before, size_after: of the graph, in bytes.
+        size_before, size_after: of the graph with its weights, in bytes.
         gates: what it proved.
     """
 
@@ -118,13 +118,6 @@ class _Run:
     def quantise(self, modality: Modality, sense: SenseRecipe, writer: BundleWriter) -> None:
         recipe, entry = self._recipe, self._bundle.manifest.senses[modality]
         files = self._bundle.load(entry)
-        if files.weights is not None:
-            raise ConfigError(
-                f"{entry.graph.path} is beyond what the quantiser reads in one piece",
-                got="external data",
-                expected="a graph of less than 2 GB",
-                fix="leave this sense out",
-            )
         done = iter(range(self._steps))
 
         def step(note: str) -> None:
@@ -132,9 +125,10 @@ class _Run:
 
         material = calibration_inputs(entry.preprocess, self._data, sense.samples, recipe.count)
         chosen = quantise_graph(
-            files.graph,
+            files,
             material.inputs,
             recipe.way,
+            name=entry.graph.path,
             dim=self._bundle.manifest.embedding_dim,
             keep=sense.keep,
             on_step=step,
@@ -159,7 +153,7 @@ class _Run:
             chosen.cosines,
             chosen.products,
             f"{len(material.inputs)} ({material.source})",
-            entry.graph.size,
+            entry.graph.size + (0 if entry.weights is None else entry.weights.size),
             graph.size,
             report,
         )

@@ -10,8 +10,10 @@ import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import add_infer_metadata
 
-from rvl_edge.offline.quantising.graphs import Product, float_graph
+from rvl_edge.bundle.opening import GraphFiles
+from rvl_edge.offline.quantising.graphs import Product, float_graph, serialised
 from rvl_edge.offline.quantising.observing import observe
 from rvl_edge.offline.quantising.ranges import METHODS, Method
 from rvl_edge.types import FloatArray
@@ -23,24 +25,24 @@ class OnnxRuntimeTool:
     """Ranges are taken once; each method then makes a graph of them.
 
     Args:
-        content: a float32 graph.
+        files: a float32 graph.
+        name: its path in the bundle.
         products: which of it to quantise.
         inputs: (N, ...) calibration inputs.
     """
 
     methods = METHODS
 
-    def __init__(self, content: bytes, products: Sequence[Product], inputs: FloatArray) -> None:
-        self._content = content
+    def __init__(self, files: GraphFiles, name: str, products: Sequence[Product], inputs: FloatArray) -> None:
+        self._files = files
         self._products = products
         batches = np.array_split(inputs, -(-len(inputs) // _BATCH))
-        self._seen = observe(float_graph(content), [each.activations for each in products], batches)
+        self._seen = observe(files, name, [each.activations for each in products], batches)
 
     def __call__(self, method: Method) -> bytes:
         """The quantised graph, with ranges by one of `methods`."""
         limits = {name: each.limit(method) for name, each in self._seen.items()}
-        model = float_graph(self._content)
-        return bytes(quantise_int8(model, self._products, limits).SerializeToString())
+        return serialised(quantise_int8(float_graph(self._files), self._products, limits))
 
 
 def quantise_int8(
@@ -59,6 +61,7 @@ def quantise_int8(
     Returns:
         The model.
     """
+    add_infer_metadata(model)  # or it would be written to disk and read again, to infer what it says already
     quantiser = QDQQuantizer(
         model,
         per_channel=True,
@@ -81,4 +84,5 @@ def quantise_int8(
     quantiser.quantize_model()
     quantised: onnx.ModelProto = quantiser.model.model
     del quantised.graph.value_info[:]  # types of values that are no longer there
+    del quantised.metadata_props[:]
     return quantised
