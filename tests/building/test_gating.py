@@ -49,7 +49,7 @@ class Engine:
 
 
 def recipe(sense: str = "image", **gates: object) -> BuildRecipe:
-    return BuildRecipe(gates={sense: {"frames": 24, "steps": 2, **gates}})  # type: ignore[dict-item]
+    return BuildRecipe.model_validate({"gates": {sense: {"frames": 24, "steps": 2, **gates}}})
 
 
 def with_frames(root: Path, **crafting: object) -> Bundle:
@@ -77,7 +77,7 @@ sys.modules["torch"] = None
 sys.path[:0] = {sys.path!r}
 from test_gating import Bundle, Engine, Gates, Modality, WIDE, recipe
 bundle = Bundle.open({str(own_bundle)!r})
-gates, image = Gates.of(recipe(**WIDE), None), bundle.manifest.senses[Modality.IMAGE]
+gates, image = Gates(recipe(**WIDE).gates, None), bundle.manifest.senses[Modality.IMAGE]
 print(gates.hold(bundle, image, Engine(bundle, Modality.IMAGE)).decode())
 """
     done = subprocess.run(
@@ -91,7 +91,7 @@ print(gates.hold(bundle, image, Engine(bundle, Modality.IMAGE)).decode())
 
 def test_a_spoilt_engine_misses_the_gates_that_are_replayed(own_bundle: Path) -> None:
     bundle = with_frames(own_bundle)
-    gates = Gates.of(recipe(clean_drop=0.2), None)
+    gates = Gates(recipe(clean_drop=0.2).gates, None)
     with pytest.raises(GateFailed, match=r"the engine of graphs/image\.onnx missed .*parity"):
         gates.hold(bundle, bundle.manifest.senses[Modality.IMAGE], Engine(bundle, Modality.IMAGE, 2.0))
 
@@ -127,12 +127,12 @@ def test_frames_are_crafted_on_one_machine_and_replayed_on_another(tmp_path: Pat
     craft_frames(asked, root, data)
     bundle = Bundle.open(root)
     image = bundle.manifest.senses[Modality.IMAGE]
-    report = Gates.of(asked, None).hold(bundle, image, Engine(bundle, Modality.IMAGE))
+    report = Gates(asked.gates, None).hold(bundle, image, Engine(bundle, Modality.IMAGE))
     assert report is not None
     found = json.loads(report)["image"]
     assert found["missed"] == []
     assert found["robust"]["condition"].startswith("pgd linf 4/255, 2 steps")
-    assert Gates.of(asked, None).hold(bundle, bundle.manifest.senses[Modality.AUDIO], None) is None  # type: ignore[arg-type]
+    assert Gates(asked.gates, None).hold(bundle, bundle.manifest.senses[Modality.AUDIO], None) is None  # type: ignore[arg-type]
     plain = recipe(part="test", frames=12, checkpoint=str(CHECKPOINTS / "tiny" / "image"))
     with pytest.raises(CheckpointError, match=r"the bundle's image graph was not exported from .*tiny/image"):
         craft_frames(plain, root, data)
@@ -143,7 +143,7 @@ def test_frames_are_crafted_on_one_machine_and_replayed_on_another(tmp_path: Pat
 def test_a_sound_engine_passes_on_real_frames(data_dir: Path) -> None:
     bundle = Bundle.open()
     checkpoint = str(CHECKPOINTS / "tiny-hardened" / "thermal")
-    gates = Gates.of(recipe("thermal", checkpoint=checkpoint, **WIDE), data_dir)
+    gates = Gates(recipe("thermal", checkpoint=checkpoint, **WIDE).gates, data_dir)
     thermal = bundle.manifest.senses[Modality.THERMAL]
     report = gates.hold(bundle, thermal, Engine(bundle, Modality.THERMAL))
     assert report is not None
@@ -153,8 +153,9 @@ def test_a_sound_engine_passes_on_real_frames(data_dir: Path) -> None:
 
 
 def test_gates_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="gates cannot be used: got clean_loss"):
-        Gates.of(recipe(clean_loss=0.1), tmp_path)
+    (tmp_path / "recipe.yaml").write_text("gates: {image: {clean_loss: 0.1}}\n")
+    with pytest.raises(ConfigError, match=r"no build recipe: got gates\.image\.clean_loss"):
+        read_recipe(tmp_path / "recipe.yaml")
 
 
 def test_gates_need_an_engine_that_runs_here(own_bundle: Path, tmp_path: Path) -> None:
@@ -166,4 +167,5 @@ def test_gates_need_an_engine_that_runs_here(own_bundle: Path, tmp_path: Path) -
 def test_a_checkpoint_is_found_from_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("gates: {image: {checkpoint: here/image, frames: 8}}\n")
     read = read_recipe(tmp_path / "recipe.yaml")
-    assert read.gates[Modality.IMAGE] == {"checkpoint": str(tmp_path / "here" / "image"), "frames": 8}
+    assert read.gates[Modality.IMAGE].checkpoint == tmp_path / "here" / "image"
+    assert read.gates[Modality.IMAGE].frames == 8

@@ -108,7 +108,7 @@ def build_engines(
             got=f"gates for {', '.join(recipe.gates)}",
             fix="build with --on-device, --craft the frames only, or leave the gates out of the recipe",
         )
-    gates = Gates.of(recipe, data)
+    gates = Gates(recipe.gates, data)
     root = locate(source).resolve()
     with alone(root):
         signed = (root / SIGNATURE_NAME).exists()

@@ -7,19 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from rvl_edge._validation import complaints
 from rvl_edge.backends import Session
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.manifest import GraphEntry
 from rvl_edge.bundle.opening import locate
 from rvl_edge.errors import ConfigError, MissingDependency
 from rvl_edge.offline.building.monitor import Step
-from rvl_edge.offline.building.recipe import BuildRecipe
+from rvl_edge.offline.building.recipe import BuildRecipe, SenseGates
 from rvl_edge.offline.building.storing import alone
 from rvl_edge.offline.gates import (
-    GateRecipe,
     Replay,
     hold,
     read_replay,
@@ -28,12 +24,6 @@ from rvl_edge.offline.gates import (
     store_replay,
 )
 from rvl_edge.types import Modality
-
-
-class SenseGates(GateRecipe):
-    """Thresholds of one sense, and the checkpoint that attacks are crafted on; without it there are none."""
-
-    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -47,19 +37,6 @@ class Gates:
 
     senses: Mapping[Modality, SenseGates]
     data: Path | None
-
-    @classmethod
-    def of(cls, recipe: BuildRecipe, data: Path | None) -> Gates:
-        """Read the gates of a recipe.
-
-        Raises:
-            ConfigError: a field that is unknown or out of range.
-        """
-        try:
-            senses = {sense: SenseGates.model_validate(each) for sense, each in recipe.gates.items()}
-        except ValidationError as error:
-            raise ConfigError("the recipe's gates cannot be used", got=complaints(error)) from None
-        return cls(senses, data)
 
     def hold(self, bundle: Bundle, graph: GraphEntry, engine: Session) -> bytes | None:
         """Ask an engine about labelled frames, and compare with what its graph answers on the CPU.
@@ -111,7 +88,7 @@ def craft_frames(
         raise ConfigError("frames are crafted for the gates of a recipe and into a bundle", fix="name both")
     root = locate(source).resolve()
     with alone(root):
-        for modality, gates in Gates.of(recipe, data).senses.items():
+        for modality, gates in recipe.gates.items():
             opened = Bundle.open(root)
             if modality not in opened.manifest.senses:
                 raise ConfigError(f"bundle {opened.manifest.name} has no such sense", got=modality)

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rvl_edge._validation import complaints
 from rvl_edge.bundle.manifest import BatchRange, BundleName, ComputeCapability, EngineFlavour
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.gates import GateRecipe
 from rvl_edge.types import Modality
+
+
+class SenseGates(GateRecipe):
+    """Thresholds of one sense, and the checkpoint that attacks are crafted on; without it there are none."""
+
+    checkpoint: Path | None = None
 
 
 class BuildRecipe(BaseModel):
@@ -52,8 +59,7 @@ class BuildRecipe(BaseModel):
     ] = None
 
     gates: Annotated[
-        dict[Modality, dict[str, JsonValue]],
-        Field(description="what engines lose at most, as in `rvl_edge.offline.gates`; with --on-device"),
+        dict[Modality, SenseGates], Field(description="what engines may lose; with --on-device")
     ] = {}
 
     @model_validator(mode="after")
@@ -81,10 +87,8 @@ def read_recipe(path: Path) -> BuildRecipe:
         raise ConfigError(f"{path} is no build recipe", got=complaints(error), fix=fix) from None
     home = path.resolve().parent
     bundle = None if recipe.bundle is None else home / recipe.bundle
-    gates = {sense: _absolute(each, home) for sense, each in recipe.gates.items()}
+    gates = {
+        sense: each.model_copy(update={"checkpoint": each.checkpoint and home / each.checkpoint})
+        for sense, each in recipe.gates.items()
+    }
     return recipe.model_copy(update={"bundle": bundle, "gates": gates})
-
-
-def _absolute(gates: dict[str, JsonValue], home: Path) -> dict[str, JsonValue]:
-    checkpoint = gates.get("checkpoint")
-    return {**gates, "checkpoint": str(home / checkpoint)} if isinstance(checkpoint, str) else gates
