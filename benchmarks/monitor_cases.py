@@ -19,8 +19,10 @@ from rvl_edge.offline.calibration.samples import as_sample
 from rvl_edge.offline.evaluation.adaptive.monitors import AwareAttack, Watch
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.corruptions.corrupt import corrupt, corruptions_of
+from rvl_edge.offline.evaluation.detections import Search
 from rvl_edge.offline.evaluation.exam import Exam, set_exam
 from rvl_edge.offline.evaluation.faults import FAULTS
+from rvl_edge.offline.evaluation.subjects import PRECISIONS
 from rvl_edge.offline.hardening.attacks import losses
 from rvl_edge.offline.hardening.attacks.goals import classification
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
@@ -36,7 +38,7 @@ from rvl_edge.types import Modality
 SEVERITY = 3
 EPSILONS = {Modality.AUDIO: (0.001, 0.004)}
 PICTURE_EPSILONS = (1 / 255, 4 / 255)
-STEPS = 20
+SEARCH = Search(steps=20, precision="bfloat16", prices=6)
 AT_ONCE = 50  # samples under attack; a clip is eight pictures
 SEQUENTIAL = {"frozen", "range-jump"}  # test samples are no sequence
 
@@ -110,7 +112,11 @@ class Bench:
         anchors = torch.from_numpy(self.perceiver.anchors(self.modality).matrix.copy())
         scale = float(encoder.logit_scale.detach().exp())
         return Classifier(
-            encoder.eval().requires_grad_(False), self.exam.domain, anchors, scale, torch.bfloat16
+            encoder.eval().requires_grad_(False),
+            self.exam.domain,
+            anchors,
+            scale,
+            PRECISIONS[SEARCH.precision],
         )
 
     def raw(self, samples: Tensor) -> list[Raw]:
@@ -214,7 +220,7 @@ def aware(bench: Bench, targets: dict[str, Path], eps: float) -> Attack:
         bench.classifier(targets["plain"]) if "plain" in targets else None,
         bench.curves,
     )
-    return AwareAttack(watch, _pgd(eps))
+    return AwareAttack(watch, _pgd(eps), SEARCH.prices)
 
 
 def _attacked(bench: Bench, prepare: Callable[[], Attack], count: int) -> list[Raw]:
@@ -226,4 +232,4 @@ def _attacked(bench: Bench, prepare: Callable[[], Attack], count: int) -> list[R
 
 
 def _pgd(eps: float) -> Pgd:
-    return Pgd(Threat(Norm.LINF, eps), STEPS, 2.5 * eps / STEPS)
+    return Pgd(Threat(Norm.LINF, eps), SEARCH.steps, 2.5 * eps / SEARCH.steps)

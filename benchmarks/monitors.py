@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monitor_cases import Bench, Raw, Statistics, Trouble, evasions, troubles
+from monitor_cases import SEARCH, Bench, Raw, Statistics, Trouble, evasions, troubles
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rvl_edge._files import write_atomic
@@ -72,6 +72,7 @@ class Examination:
             "bundle": manifest_hash(bench.perceiver.bundle),
             "samples": bench.exam.described.model_dump(),
             "attacked": self.count,
+            "search": SEARCH.model_dump(),
             "targets": {
                 name: sha256((path / "model.safetensors").read_bytes()).hexdigest()
                 for name, path in targets.items()
@@ -276,6 +277,7 @@ def main() -> None:
                 release=release(),
                 bundle_sha256=manifest_hash(perceiver.bundle),
                 rate=RATE,
+                search=SEARCH,
                 senses=tuple(senses),
             )
             write_monitor_evaluation(found, given.out / "monitors.json")

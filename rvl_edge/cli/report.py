@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`rvl-edge report`: evaluations as one page for people, or the page that a bundle carries."""
+"""`rvl-edge report`: results as one page for people, or the page that a bundle carries."""
 
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,8 @@ def run(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            help="Files that `rvl-edge evaluate --out FILE.json` wrote, or one bundle with a report."
+            help="Files that `rvl-edge evaluate --out FILE.json` and the benchmarks of COLA and the monitors "
+            "wrote, and gates.json; or one bundle with a report."
         ),
     ],
     *,
@@ -50,7 +52,7 @@ def run(
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the report card of evaluations, or take the one that a bundle carries.
+    """Make the report card of results, or take the one that a bundle carries.
 
     The page needs nothing but itself: it can be mailed, printed and read without a network.
     """
@@ -59,8 +61,8 @@ def run(
         from rvl_edge.bundle import Bundle
         from rvl_edge.bundle.writing import add_reports
         from rvl_edge.offline.evaluation.plans import is_bundle
-        from rvl_edge.offline.evaluation.results import read_evaluation
         from rvl_edge.offline.reporting.card import make_card
+        from rvl_edge.offline.reporting.documents import read_documents
         from rvl_edge.offline.reporting.files import PAGE, bundle_report, report_files, write_report
 
     if any(map(is_bundle, paths)):
@@ -68,9 +70,9 @@ def run(
             raise ConfigError("one bundle, or results", got=", ".join(map(str, paths)))
         files = bundle_report(Bundle.open(paths[0]))
     else:
-        evaluations = [read_evaluation(path) for path in paths]
-        galleries = [_gallery(evaluations, each, data, text, labels) for each in example or ()]
-        files = report_files(make_card(title, evaluations), galleries)
+        documents = read_documents(paths)
+        galleries = [_gallery(documents.evaluations, each, data, text, labels) for each in example or ()]
+        files = report_files(make_card(title, documents), galleries)
         if into is not None:
             add_reports(existing(into), files)
     write_report(files, out)
@@ -84,7 +86,7 @@ def run(
 
 
 def _gallery(
-    evaluations: list[Evaluation], checkpoint: Path, data: Path | None, text: Path | None, labels: Path
+    evaluations: Sequence[Evaluation], checkpoint: Path, data: Path | None, text: Path | None, labels: Path
 ) -> Gallery:
     from rvl_edge.offline.reporting.gallery import make_gallery
 

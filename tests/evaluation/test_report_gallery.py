@@ -22,6 +22,7 @@ from rvl_edge.offline.evaluation.running import Run, Share
 from rvl_edge.offline.hardening.domains import FilterBank
 from rvl_edge.offline.hardening.threat import Norm
 from rvl_edge.offline.reporting.card import make_card
+from rvl_edge.offline.reporting.documents import Documents
 from rvl_edge.offline.reporting.gallery import gallery_of
 from rvl_edge.offline.reporting.markdown import as_markdown
 from rvl_edge.offline.reporting.page import as_page
@@ -64,12 +65,12 @@ def test_examples_are_right_as_they_are_one_a_class_and_within_the_radius(
 def test_the_page_shows_three_pictures_an_example(attacked: tuple[Run, Evaluation]) -> None:
     run, evaluation = attacked
     gallery = gallery_of(evaluation, run, run.arms[0], count=2)
-    page = as_page(make_card("x", [evaluation]), [gallery])
+    page = as_page(make_card("x", Documents((evaluation,))), [gallery])
     assert page.count('src="data:image/png;base64,') == 6
     other = dataclasses.replace(
         gallery, evaluation=evaluation.model_copy(update={"modality": Modality.THERMAL})
     )
-    assert "image/png" not in as_page(make_card("x", [evaluation]), [other])
+    assert "image/png" not in as_page(make_card("x", Documents((evaluation,))), [other])
 
 
 def test_differences_are_magnified_about_grey_until_they_fill_the_range() -> None:
@@ -105,7 +106,7 @@ def test_the_page_gives_the_verdict_of_each_sign_of_honest_gradients(tmp_path: P
     run.compute(Share(), lambda *_: None)
     evaluation = run.collect()
     assert evaluation is not None
-    card = make_card("x", [evaluation])
+    card = make_card("x", Documents((evaluation,)))
     signs = card.senses[0].encoders[0].signs
     assert len(signs) >= 5
     page, text = as_page(card), as_markdown(card)

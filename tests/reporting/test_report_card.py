@@ -13,9 +13,11 @@ import pytest
 from made_up import CLEAN, COUNT, attack, corruption, evaluation, ratio
 
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.evaluation.results import Evaluation
 from rvl_edge.offline.evaluation.wilson import proportion
 from rvl_edge.offline.reporting.card import Card, make_card
 from rvl_edge.offline.reporting.colours import heat_colour, luminance
+from rvl_edge.offline.reporting.documents import Documents
 from rvl_edge.offline.reporting.files import NAMES, report_files, write_report
 from rvl_edge.offline.reporting.markdown import as_markdown
 from rvl_edge.offline.reporting.page import as_page
@@ -64,7 +66,11 @@ class Reader(HTMLParser):
 
 
 def card() -> Card:
-    return make_card("A card", [evaluation("plain", RUN), evaluation("hardened", HARDENED)])
+    return make_card("A card", Documents((evaluation("plain", RUN), evaluation("hardened", HARDENED))))
+
+
+def made_of(*evaluations: Evaluation) -> Card:
+    return make_card("x", Documents(evaluations))
 
 
 def read(page: str) -> Reader:
@@ -86,23 +92,20 @@ def test_the_card_has_the_figures_and_survives_its_file() -> None:
 
 
 def test_samples_of_another_domain_or_sense_are_not_in_one_table() -> None:
-    made = make_card(
-        "x",
-        [
-            evaluation("a"),
-            evaluation("b"),
-            evaluation("a", domain="camera"),
-            evaluation("a", modality=Modality.THERMAL),
-        ],
+    made = made_of(
+        evaluation("a"),
+        evaluation("b"),
+        evaluation("a", domain="camera"),
+        evaluation("a", modality=Modality.THERMAL),
     )
     assert [len(each.encoders) for each in made.senses] == [2, 1, 1]
 
 
 def test_two_results_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="two results of one encoder"):
-        make_card("x", [evaluation(), evaluation()])
+        made_of(evaluation(), evaluation())
     with pytest.raises(ConfigError, match="needs results"):
-        make_card("x", [])
+        make_card("x", Documents())
 
 
 def test_the_page_is_whole_asks_for_nothing_and_runs_nothing() -> None:
@@ -139,7 +142,7 @@ def test_curves_begin_at_the_clean_accuracy_and_rise_in_eps() -> None:
 
 def test_ratios_stand_from_the_weakest_attack_to_the_strongest() -> None:
     ran = [(CLEAN, 28), *((ratio(decibels), hits) for decibels, hits in ((20, 9), (40, 24), (30, 17)))]
-    page = as_page(make_card("x", [evaluation("a", tuple(ran), modality=Modality.AUDIO)]))
+    page = as_page(made_of(evaluation("a", tuple(ran), modality=Modality.AUDIO)))
     line = re.findall(r'<polyline points="([^"]+)"', page)[0]
     heights = [float(at.split(",")[1]) for at in line.split()]
     assert len(heights) == 3
@@ -165,7 +168,7 @@ def test_markdown_keeps_its_columns_whatever_a_label_is_called() -> None:
 
 
 def test_what_was_not_tested_follows_from_what_was() -> None:
-    gaps = "\n".join(make_card("x", [evaluation("a", ((CLEAN, 24), (attack(4, "pgd"), 6)))]).not_tested)
+    gaps = "\n".join(made_of(evaluation("a", ((CLEAN, 24), (attack(4, "pgd"), 6)))).not_tested)
     for expected in (
         "weaker than these",
         "black-box",
@@ -177,11 +180,11 @@ def test_what_was_not_tested_follows_from_what_was() -> None:
         assert expected in gaps
     assert "thermal, depth, audio, video" in gaps
     ran = ((CLEAN, 24), (attack(4, "autoattack"), 6), (attack(4, "square"), 8), (corruption("fog", 1), 3))
-    fewer = "\n".join(make_card("x", [evaluation("a", ran)]).not_tested)
+    fewer = "\n".join(made_of(evaluation("a", ran)).not_tested)
     assert "black-box" not in fewer
     assert "weaker than these" not in fewer
     assert "fog" not in fewer
-    assert any("any attack" in gap for gap in make_card("x", [evaluation("a", ((CLEAN, 1),))]).not_tested)
+    assert any("any attack" in gap for gap in made_of(evaluation("a", ((CLEAN, 1),))).not_tested)
 
 
 def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path) -> None:

@@ -72,6 +72,20 @@ class Evasion(_Entry):
     unwarned: Proportion
 
 
+class Search(_Entry):
+    """How attacks on encoders and monitors looked for a perturbation: PGD from one random start.
+
+    Attributes:
+        steps: gradient steps, of 2.5 eps over their number.
+        precision: of the towers while they are attacked; what comes of it is judged on the robot's own path.
+        prices: that who knows the monitors tries, for each sample, on being warned of.
+    """
+
+    steps: Annotated[int, Field(ge=1)]
+    precision: Literal["float32", "bfloat16"]
+    prices: Annotated[int, Field(ge=1)]
+
+
 class SenseDetections(_Entry):
     """One sense.
 
@@ -100,6 +114,7 @@ class MonitorEvaluation(_Entry):
         release: of rvl_edge.
         bundle_sha256: of the bundle's manifest.
         rate: of false alarms at which `Alone.detected` is told.
+        search: of its attackers.
         senses: one a sense.
     """
 
@@ -108,6 +123,7 @@ class MonitorEvaluation(_Entry):
     release: str
     bundle_sha256: Sha256
     rate: float
+    search: Search
     senses: tuple[SenseDetections, ...]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rvl_edge.offline.reporting.card import Card
+from rvl_edge.offline.reporting.chapters import chapters
 from rvl_edge.offline.reporting.markup import markdown_text
 from rvl_edge.offline.reporting.tables import (
     ABSENT,
@@ -39,6 +40,10 @@ def _lines(card: Card) -> Iterator[str]:
             if encoder.signs:
                 yield _table(signs_table(encoder))
         yield _table(settings_table(sense))
+    for chapter in chapters(card):
+        yield f"\n## {markdown_text(chapter.title)}\n"
+        yield f"{markdown_text(chapter.words)}\n"
+        yield from map(_table, chapter.tables)
     yield "\n## What was asked about what\n"
     yield _table(hashes_table(card))
     yield "## What was not tested\n"

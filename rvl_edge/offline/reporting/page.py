@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rvl_edge.offline.reporting.card import Card, SenseCard
+from rvl_edge.offline.reporting.chapters import chapters
 from rvl_edge.offline.reporting.colours import heat_colour, luminance
 from rvl_edge.offline.reporting.gallery import Answer, Example, Gallery
 from rvl_edge.offline.reporting.markup import Html, tag, void
@@ -48,6 +49,7 @@ def as_page(card: Card, galleries: Sequence[Gallery] = ()) -> str:
         tag("style", Html(STYLE)),
     )
     anchors = [(f"sense-{number}", describe_sense(each)) for number, each in enumerate(card.senses)]
+    anchors += [(each.anchor, each.title) for each in chapters(card)]
     anchors += [("hashes", "What was asked about what"), ("untested", "What was not tested")]
     links = [tag("li", tag("a", text, href=f"#{anchor}")) for anchor, text in anchors]
     body = tag(
@@ -69,6 +71,9 @@ def _introduction() -> str:
 def _sections(card: Card, galleries: Sequence[Gallery], anchors: Sequence[tuple[str, str]]) -> Iterator[Html]:
     for sense, (anchor, title) in zip(card.senses, anchors, strict=False):
         yield tag("section", tag("h2", title), *_sense(sense, galleries), id=anchor)
+    for chapter in chapters(card):
+        words = tag("p", chapter.words, class_="quiet")
+        yield tag("section", tag("h2", chapter.title), words, *map(_table, chapter.tables), id=chapter.anchor)
     yield tag("section", tag("h2", anchors[-2][1]), _table(hashes_table(card)), id=anchors[-2][0])
     gaps = tag("ul", *(tag("li", gap) for gap in card.not_tested))
     yield tag("section", tag("h2", anchors[-1][1]), gaps, id=anchors[-1][0])

@@ -137,6 +137,19 @@ def hashes_table(card: Card) -> Table:
             run = f"seed {encoder.seed}, batches of {encoder.batch_size}, rvl_edge {encoder.release}"
             rows.append((f"{subject.kind} {who} ({subject.precision}; {run})", subject.sha256))
             rows.append((f"text anchors of {who} (scale {subject.scale:.4g})", subject.anchors_sha256))
+    for cola in card.cola:
+        who = f"{cola.modality}, {cola.subject.name}"
+        run = f"seed {cola.attacker.seed}, batches of {cola.batch_size}, rvl_edge {cola.release}"
+        rows.append(
+            (f"samples: {cola.samples.name}, {cola.samples.part}, {cola.samples.count}", cola.samples.sha256)
+        )
+        rows.append((f"{cola.subject.kind} {who}, with COLA ({run})", cola.subject.sha256))
+        rows.append((f"text anchors of {who} (scale {cola.subject.scale:.4g})", cola.subject.anchors_sha256))
+    for each in card.monitors:
+        rows.append((f"manifest of the monitors' bundle (rvl_edge {each.release})", each.bundle_sha256))
+        for seen in each.senses:
+            samples = seen.samples
+            rows.append((f"samples: {samples.name}, {samples.part}, {samples.count}", samples.sha256))
     return Table(
         "SHA-256 of samples, encoders and text anchors", ("of", "SHA-256"), tuple(dict.fromkeys(rows))
     )

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rvl_edge.offline.evaluation.arms import BLACK_BOXES
 from rvl_edge.offline.evaluation.corruptions import corruptions_of
 from rvl_edge.offline.evaluation.results import Evaluation
+from rvl_edge.offline.reporting.documents import Documents
 from rvl_edge.types import Modality
 
 _STRONG = {"apgd-ce+t", "autoattack"}
 _NEVER = (
-    "attacks that know of the COLA refinement and go through its random views",
     "attacks on several senses at once",
     "physical attacks: printed patches, projectors, loudspeakers, things held in front of a sensor",
     "other places, seasons and sensors than those of the labelled sets, and classes beyond their labels",
@@ -20,8 +20,9 @@ _NEVER = (
 )
 
 
-def untested(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+def untested(documents: Documents) -> tuple[str, ...]:
     """Sentences without a full stop, from the particular to the general."""
+    evaluations = documents.evaluations
     seen = {each.modality for each in evaluations}
     absent = [modality.value for modality in Modality if modality not in seen]
     whose: dict[str, list[str]] = {}
@@ -30,7 +31,32 @@ def untested(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
             whose.setdefault(gap, []).append(f"{each.modality} {each.subject.name} on {each.samples.domain}")
     gaps = [f"{gap} ({'; '.join(names)})" for gap, names in whose.items()]
     senses = [f"the senses {', '.join(absent)}"] if absent else []
-    return (*gaps, *senses, *_NEVER)
+    return (*gaps, *senses, *_beyond_the_encoder(documents), *_NEVER)
+
+
+def _beyond_the_encoder(documents: Documents) -> Iterator[str]:
+    asked = {each.modality: None for each in documents.evaluations}
+    attacked = {each.modality for each in documents.cola}
+    watched = {sense.modality for each in documents.monitors for sense in each.senses}
+    evaded = {sense.modality for each in documents.monitors for sense in each.senses if sense.evasion}
+    for what, there in (
+        ("attacks that know of the COLA refinement and go through its random views", attacked),
+        ("what the trust monitors detect", watched),
+        ("attacks that know the trust monitors and keep below their thresholds", evaded),
+    ):
+        missing = [each.value for each in asked if each not in there]
+        if not there:
+            yield what
+        elif missing:
+            yield f"{what} ({', '.join(missing)})"
+    if documents.cola:
+        steps = max(each.attacker.steps for each in documents.cola)
+        yield (
+            f"attacks on COLA of more than {steps} steps, and trying many results until one draws views that "
+            "suit the attacker"
+        )
+    if not documents.gates:
+        yield "engines and quantised graphs against the graphs that they were made from"
 
 
 def _gaps(evaluation: Evaluation) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rvl_edge._files import write_atomic
@@ -76,7 +77,7 @@ class ColaRun:
                 eps=float(pgd.threat.eps),
                 steps=pgd.steps,
                 step_size=pgd.step_size,
-                precision=str(attackers.classifier.precision).removeprefix("torch."),
+                precision="bfloat16" if attackers.classifier.precision == torch.bfloat16 else "float32",
                 seed=attackers.seed,
             ),
             cola=ColaChoice(
