@@ -92,7 +92,7 @@ class UnsafePath(BundleError):
 
 
 class CalibrationStale(BundleError):
-    """What was fitted on other graphs than the bundle's: thresholds of one encoder say nothing of another."""
+    """What was fitted on other graphs, or on numbers that this release computes otherwise."""
 
     code = "calibration-stale"
 

@@ -22,7 +22,7 @@ from rvl_edge.bundle.calibration import (
     fingerprint,
     parse_calibration,
 )
-from rvl_edge.bundle.manifest import GraphEntry, Manifest
+from rvl_edge.bundle.manifest import FileRef, GraphEntry, Manifest
 from rvl_edge.bundle.revisions import REVISIONS
 from rvl_edge.errors import BundleError, CalibrationStale, HashMismatch
 from rvl_edge.types import Modality
@@ -176,6 +176,24 @@ def test_fitting_again_after_a_revision_leaves_nothing_stale(
     fitted = calibration(own_bundle).of(Bundle.open(own_bundle).manifest, Modality.IMAGE)
     assert fitted is not None
     assert (fitted.confidence, fitted.monitors) == ((fresh,), (MONITOR,))
+
+
+def test_a_bundle_that_is_replaced_while_it_is_opened_is_the_new_one(
+    own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_confidence(own_bundle, {Modality.IMAGE: [entry()]})
+    whole, turns = Bundle.check, iter([True])
+
+    def check(bundle: Bundle, reference: FileRef) -> None:
+        if next(turns, False):
+            write_confidence(own_bundle, {Modality.IMAGE: [entry(3.0)]})
+        whole(bundle, reference)
+
+    monkeypatch.setattr(Bundle, "check", check)
+    opened = Bundle.open(own_bundle)
+    assert next(turns, None) is None
+    assert opened.calibration is not None
+    assert opened.calibration.senses[Modality.IMAGE].confidence == (entry(3.0),)
 
 
 def test_a_tampered_file_is_refused(own_bundle: Path) -> None:

@@ -85,7 +85,7 @@ def test_the_same_encoder_loses_nothing_and_passes() -> None:
     assert report.missed == ()
     assert report.clean.lost.value == report.robust.lost.value == 0
     assert report.parity.cosine_min == pytest.approx(1)
-    require(report, "image")
+    require(report, "image", fix="nothing")
 
 
 def test_an_encoder_that_only_attacked_frames_tell_apart_misses_the_robust_gate_alone() -> None:
@@ -96,7 +96,7 @@ def test_an_encoder_that_only_attacked_frames_tell_apart_misses_the_robust_gate_
     assert report.missed == ("robust",)
     assert report.robust.candidate.value < 0.5 < report.robust.reference.value
     with pytest.raises(GateFailed, match=r"image missed 1 of its gates \(robust\)"):
-        require(report, "image")
+        require(report, "image", fix="nothing")
 
 
 def test_an_encoder_that_is_far_off_but_answers_right_misses_parity_alone() -> None:

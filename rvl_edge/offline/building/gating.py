@@ -59,7 +59,8 @@ class Gates:
             else _craft(bundle, modality, self.data, gates)
         )
         report = hold(replay, engine, gates, backend=engine.description, precision=graph.precision)
-        require(report, f"the engine of {graph.graph.path}")
+        fix = "another precision of the graph, a lower optimization_level, or another release of TensorRT"
+        require(report, f"the engine of {graph.graph.path}", fix=fix)
         return report_json({str(modality): report})
 
 

@@ -114,12 +114,13 @@ def hold(
     )
 
 
-def require(report: GateReport, name: str) -> None:
+def require(report: GateReport, name: str, *, fix: str) -> None:
     """Raise GateFailed, which says by how much, where a gate was missed.
 
     Args:
         report: of `hold`.
-        name: of the graph.
+        name: of the candidate.
+        fix: what else than more frames may mend it.
     """
     if report.passed:
         return
@@ -142,8 +143,7 @@ def require(report: GateReport, name: str) -> None:
         f"{name} missed {len(got)} of its gates ({', '.join(report.missed)})",
         got="; ".join(got),
         expected="; ".join(expected),
-        fix="keep its noisiest products in float32, calibrate on more samples, or ask about more frames "
-        "where the interval is wide",
+        fix=f"{fix}; or ask about more frames where the interval is wide",
     )
 
 

@@ -97,7 +97,8 @@ def quantise_bundle(
             run.quantise(modality, sense, writer)
             write_atomic(target.with_name(f"{target.name}.gates.json"), run.gates())
         for modality, made in run.made.items():
-            require(made.gates, f"the quantised {modality} graph")
+            fix = "keep its noisiest products in float32, or calibrate on more samples"
+            require(made.gates, f"the quantised {modality} graph", fix=fix)
         manifest = run.manifest(writer, hashlib.sha256(path.read_bytes()).hexdigest())
         writer.finish(manifest)
     return QuantiseReport(target, sum(each.size for each in manifest.files()), run.made)
