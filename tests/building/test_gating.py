@@ -101,7 +101,7 @@ def test_frames_that_are_none_or_others_are_refused_with_the_command_that_makes_
 ) -> None:
     gates = GateRecipe(frames=24, steps=2)
     with pytest.raises(ConfigError, match=r"holds no frames to gate image.*--craft"):
-        read_replay(Bundle.open(tiny_bundle), Modality.IMAGE, gates)
+        Gates(recipe().gates, None).check(Bundle.open(tiny_bundle))
     bundle = with_frames(own_bundle)
     with pytest.raises(ConfigError, match=r"made otherwise than the recipe says.*--craft"):
         read_replay(bundle, Modality.IMAGE, GateRecipe(frames=24, steps=3))

@@ -24,7 +24,7 @@ from rvl_edge.offline.building.builder import Built, Settings, build_engine
 from rvl_edge.offline.building.checking import check_agreement, load_built
 from rvl_edge.offline.building.gating import Gates
 from rvl_edge.offline.building.monitor import Progress, Step
-from rvl_edge.offline.building.recipe import BuildRecipe
+from rvl_edge.offline.building.recipe import BuildRecipe, check_senses
 from rvl_edge.offline.building.storing import alone, store_engine
 
 
@@ -112,8 +112,10 @@ def build_engines(
     root = locate(source).resolve()
     with alone(root):
         signed = (root / SIGNATURE_NAME).exists()
+        opened = Bundle.open(root)
+        gates.check(opened)
         builder = _Builder(recipe, trt, gpu, machine, gates, cache, on_step)
-        built = [builder.build(root, name) for name in _graphs(recipe, Bundle.open(root).manifest)]
+        built = [builder.build(root, name) for name in _graphs(recipe, opened.manifest)]
         return BuildReport(root, tuple(built), signed and not (root / SIGNATURE_NAME).exists())
 
 
@@ -211,13 +213,7 @@ def _machine(recipe: BuildRecipe, trt: Any, gpu: Cuda) -> Machine:
 
 def _graphs(recipe: BuildRecipe, manifest: Manifest) -> Sequence[str]:
     senses = manifest.senses if recipe.senses is None else recipe.senses
-    absent = [each for each in senses if each not in manifest.senses]
-    if absent:
-        raise ConfigError(
-            f"bundle {manifest.name} has no such sense",
-            got=", ".join(absent),
-            expected=", ".join(manifest.senses),
-        )
+    check_senses(manifest, senses)
     entries: list[GraphEntry] = []
     for each in senses:
         sense = manifest.senses[each]

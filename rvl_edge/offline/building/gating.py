@@ -13,7 +13,7 @@ from rvl_edge.bundle.manifest import GraphEntry
 from rvl_edge.bundle.opening import locate
 from rvl_edge.errors import ConfigError, MissingDependency
 from rvl_edge.offline.building.monitor import Step
-from rvl_edge.offline.building.recipe import BuildRecipe, SenseGates
+from rvl_edge.offline.building.recipe import BuildRecipe, SenseGates, check_senses
 from rvl_edge.offline.building.storing import alone
 from rvl_edge.offline.gates import (
     Replay,
@@ -38,6 +38,18 @@ class Gates:
     senses: Mapping[Modality, SenseGates]
     data: Path | None
 
+    def check(self, bundle: Bundle) -> None:
+        """Raise before engines are built, which may take long, what `hold` would after.
+
+        Raises:
+            ConfigError: the bundle lacks a sense, or holds no frames for it as the recipe wants them.
+            BundleError: its frames are of another graph.
+        """
+        check_senses(bundle.manifest, self.senses)
+        if self.data is None:
+            for modality, gates in self.senses.items():
+                read_replay(bundle, modality, gates)
+
     def hold(self, bundle: Bundle, graph: GraphEntry, engine: Session) -> bytes | None:
         """Ask an engine about labelled frames, and compare with what its graph answers on the CPU.
 
@@ -49,15 +61,14 @@ class Gates:
             ConfigError, CheckpointError: frames or attacks cannot be made, or the bundle holds none.
             MissingDependency: they are to be crafted, and torch is not installed.
         """
-        found = [each for each in self.senses if bundle.manifest.senses.get(each) is graph]
-        if not found:
+        modality = next((each for each in self.senses if bundle.manifest.senses[each] is graph), None)
+        if modality is None:
             return None
-        (modality,), gates = found, self.senses[found[0]]
-        replay = (
-            read_replay(bundle, modality, gates)
-            if self.data is None
-            else _craft(bundle, modality, self.data, gates)
-        )
+        gates = self.senses[modality]
+        if self.data is None:
+            replay = read_replay(bundle, modality, gates)
+        else:
+            replay = _craft(bundle, modality, self.data, gates)
         report = hold(replay, engine, gates, backend=engine.description, precision=graph.precision)
         fix = "another precision of the graph, a lower optimization_level, or another release of TensorRT"
         require(report, f"the engine of {graph.graph.path}", fix=fix)
@@ -89,10 +100,9 @@ def craft_frames(
         raise ConfigError("frames are crafted for the gates of a recipe and into a bundle", fix="name both")
     root = locate(source).resolve()
     with alone(root):
+        check_senses(Bundle.open(root).manifest, recipe.gates)
         for modality, gates in recipe.gates.items():
             opened = Bundle.open(root)
-            if modality not in opened.manifest.senses:
-                raise ConfigError(f"bundle {opened.manifest.name} has no such sense", got=modality)
             replay = _craft(opened, modality, data, gates, _told(modality, on_step))
             store_replay(opened, modality, replay, gates)
     return root
