@@ -15,13 +15,15 @@ from small_sets import write_small_sets
 
 from rvl_edge.bundle import Bundle
 from rvl_edge.errors import ConfigError, GateFailed
+from rvl_edge.offline.exporting.provenance import weights_sha256
 from rvl_edge.offline.quantising import quantise_bundle
 from rvl_edge.offline.quantising.ranges import Histogram
 from rvl_edge.offline.quantising.recipe import read_recipe
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.types import Modality
 
-CHECKPOINT = Path(__file__).resolve().parents[2] / "export/checkpoints/tiny-hardened/image"
+EXPORT = Path(__file__).resolve().parents[2] / "export"
+CHECKPOINT = EXPORT / "checkpoints/tiny-hardened/image"
 LENIENT = {"part": "test", "frames": 12, "clean_drop": 0.4, "robust_drop": 0.4, "top1_min": 0.8, "steps": 2}
 
 
@@ -84,6 +86,15 @@ def test_a_senses_own_gates_stand_on_the_common_ones(tmp_path: Path) -> None:
     image, audio = (read.senses[each].gates for each in (Modality.IMAGE, Modality.AUDIO))
     assert (image.frames, image.clean_drop) == (64, 0.02)
     assert (audio.frames, audio.clean_drop) == (64, 0.1)
+
+
+def test_the_embedded_bundles_recipe_attacks_the_checkpoints_that_it_was_exported_from() -> None:
+    senses = read_recipe(EXPORT / "quantise-tiny.yaml").senses
+    provenance = Bundle.open().manifest.provenance
+    assert senses.keys() == Bundle.open().manifest.senses.keys()
+    for modality, sense in senses.items():
+        assert sense.checkpoint is not None
+        assert weights_sha256(sense.checkpoint) == provenance[f"{modality} checkpoint sha256"]
 
 
 @pytest.mark.parametrize(

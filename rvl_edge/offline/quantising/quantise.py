@@ -118,7 +118,6 @@ class _Run:
 
     def quantise(self, modality: Modality, sense: SenseRecipe, writer: BundleWriter) -> None:
         recipe, entry = self._recipe, self._bundle.manifest.senses[modality]
-        files = self._bundle.load(entry)
         done = iter(range(self._steps))
 
         def step(note: str) -> None:
@@ -126,7 +125,7 @@ class _Run:
 
         material = calibration_inputs(entry.preprocess, self._data, sense.samples, recipe.count)
         chosen = quantise_graph(
-            files,
+            self._bundle.load(entry),
             material.inputs,
             recipe.way,
             name=entry.graph.path,
