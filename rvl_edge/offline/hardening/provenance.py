@@ -44,12 +44,14 @@ def write_provenance(
     """
     seconds = sum(each.seconds for each in metrics)
     drawn = sum(each.seconds * each.samples_per_second for each in metrics)
+    grafted = () if recipe.graft is None else (recipe.graft.plain, recipe.graft.hardened)
     document = {
         "recipe": recipe.model_dump(mode="json"),
         "recipe sha256": recipe.sha256,
         "seed": recipe.seed,
         "checkpoint sha256": {path.name: _hash(path) for path in find_weights(recipe.checkpoint)},
         "text sha256": {path.name: _hash(path) for path in find_weights(recipe.text)},
+        "graft sha256": [_hash(path) for folder in grafted for path in find_weights(folder)],
         "data sha256": _data(files, home),
         "torch": torch.__version__,
         "device": _device(processes.device),

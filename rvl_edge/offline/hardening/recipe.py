@@ -84,6 +84,19 @@ class LoraRecipe(_Entry):
     targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
+class GraftRecipe(_Entry):
+    """Start with what hardening did to another sense's encoder of the same origin.
+
+    Attributes:
+        plain, hardened: that encoder before and after.
+        own: how much of what sets this recipe's checkpoint apart from `plain` stays.
+    """
+
+    plain: File
+    hardened: File
+    own: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
 class FolderRecipe(_Entry):
     """Pictures in subfolders named as the labels; paths are relative to --data.
 
@@ -178,6 +191,7 @@ class HardenRecipe(_Entry):
         data: pictures of one's own; the sense's labelled set, if left out.
         include_validation: train on the validation part as well, once the numbers here are settled.
         validation_samples: at most so many of the validation part are attacked after each pass.
+        graft: where to start from instead of the checkpoint itself.
         lora: train low-rank updates instead of all weights.
         compile: let torch compile the towers: faster after a minute's wait, equal up to rounding.
         stages: each starts where the one before ended.
@@ -194,6 +208,7 @@ class HardenRecipe(_Entry):
     data: Annotated[FolderRecipe | ShardsRecipe, Field(discriminator="form")] | None = None
     include_validation: bool = False
     validation_samples: Positive = 500
+    graft: GraftRecipe | None = None
     lora: LoraRecipe | None = None
     compile: bool = False
     stages: Annotated[tuple[StageRecipe, ...], Field(min_length=1)]
@@ -241,10 +256,13 @@ def read_recipe(path: Path, arm: str | None = None) -> HardenRecipe:
     except ValidationError as error:
         raise ConfigError(f"{path} is no hardening recipe", got=complaints(error)) from None
     home = path.resolve().parent
-    paths = {name: home / getattr(recipe, name) for name in ("checkpoint", "text", "labels")}
+    found = {name: home / getattr(recipe, name) for name in ("checkpoint", "text", "labels")}
     if recipe.words is not None:
-        paths["words"] = home / recipe.words
-    return recipe.model_copy(update=paths)
+        found["words"] = home / recipe.words
+    if recipe.graft is not None:
+        ends = {"plain": home / recipe.graft.plain, "hardened": home / recipe.graft.hardened}
+        return recipe.model_copy(update={**found, "graft": recipe.graft.model_copy(update=ends)})
+    return recipe.model_copy(update=found)
 
 
 def _chosen(content: Any, arm: str | None, path: Path) -> Any:

@@ -11,6 +11,7 @@ from rvl_edge.errors import CheckpointError, ConfigError
 from rvl_edge.offline.datasets.labels import read_label_sets, read_templates
 from rvl_edge.offline.hardening.attacks.text.words import read_lexicon
 from rvl_edge.offline.hardening.domains import domain_of
+from rvl_edge.offline.hardening.graft import graft
 from rvl_edge.offline.hardening.lora import add_lora
 from rvl_edge.offline.hardening.objectives.interface import Scene, TextSide
 from rvl_edge.offline.hardening.recipe import HardenRecipe
@@ -24,11 +25,13 @@ def make_scene(recipe: HardenRecipe, device: torch.device) -> Scene:
 
     Raises:
         ConfigError: a label set or lexicon that is not there, or layers for low-rank updates that are not.
-        CheckpointError: a checkpoint that is not there, damaged, or another sense's.
+        CheckpointError: a checkpoint that is not there, damaged, or another sense's; or it cannot be grafted.
     """
     text = _text_side(recipe, device)
     student = _open_student(recipe, text.encoder.card.projection_dim)
     original = deepcopy(student).requires_grad_(False)
+    if recipe.graft is not None:
+        graft(student, recipe.graft)
     if recipe.lora is not None:
         torch.manual_seed(recipe.seed)
         add_lora(student, recipe.lora.rank, recipe.lora.alpha, recipe.lora.targets)
