@@ -79,6 +79,9 @@ def test_cola_has_every_defence_under_every_attack() -> None:
     assert cell(table, COLA, WORST).startswith("40.0 [")
     assert cell(table, GATED, "clean").endswith(", open 90.0")
     assert cell(table, GATED, "transfer PGD") == "–"
+    kept = "points kept by the gate of those that COLA gains"
+    assert cell(table, kept, "clean") == "-3.3 of -10.0"
+    assert cell(table, kept, "transfer PGD") == "–"
     assert "4 s on a CPU" in cell(settings, "image, objects, hardened, 4/255", "computing")
 
 
@@ -134,5 +137,6 @@ def test_what_is_absent_is_named() -> None:
     assert "keep below their thresholds" not in whole
     assert "keep below their thresholds" in gaps(monitors=(monitors(aware=False),))
     assert "more than 10 steps" in whole
+    assert "image" not in gaps(evaluations=()).partition("\n")[0]
     thermal = evaluation(right=((CLEAN, 3),), modality=Modality.THERMAL)
     assert "go through its random views (thermal)" in gaps(evaluations=(evaluation(), thermal))

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rvl_edge.offline.evaluation.adaptive.defences import COLA, GATED, PLAIN
 from rvl_edge.offline.evaluation.adaptive.results import Cell
 from rvl_edge.offline.evaluation.detections import Case, Search, SenseDetections
 from rvl_edge.offline.gates import Drop
@@ -64,13 +65,16 @@ def chapters(card: Card) -> Iterator[Chapter]:
 
 
 def cola_table(card: ColaCard) -> Table:
-    """A row a defence, a column an attack."""
+    """A row a defence, a column an attack, and what the gate leaves of what COLA gains."""
     attacks = dict.fromkeys(each.attack for each in card.cells)
     cells = {(each.defence, each.attack): each for each in card.cells}
     rows = [
         (defence, *(_cell(cells.get((defence, attack))) for attack in attacks))
         for defence in dict.fromkeys(each.defence for each in card.cells)
     ]
+    rows.append(
+        ("points kept by the gate of those that COLA gains", *(_kept(cells, attack) for attack in attacks))
+    )
     samples = card.samples
     caption = (
         f"{_title(card)}: accuracy in per cent; {samples.count} samples of {samples.name} "
@@ -153,6 +157,14 @@ def _cell(cell: Cell | None) -> str:
         return ABSENT
     opened = "" if cell.opened is None else f", open {percent(cell.opened)}"
     return f"{interval(cell.accuracy)}{opened}"
+
+
+def _kept(cells: Mapping[tuple[str, str], Cell], attack: str) -> str:
+    plain, cola, gated = (cells.get((each, attack)) for each in (PLAIN, COLA, GATED))
+    if plain is None or cola is None or gated is None:
+        return ABSENT
+    base = plain.accuracy.value
+    return f"{percent(gated.accuracy.value - base)} of {percent(cola.accuracy.value - base)}"
 
 
 def _case(case: Case) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ _NEVER = (
 def untested(documents: Documents) -> tuple[str, ...]:
     """Sentences without a full stop, from the particular to the general."""
     evaluations = documents.evaluations
-    seen = {each.modality for each in evaluations}
+    seen = set(_senses(documents))
     absent = [modality.value for modality in Modality if modality not in seen]
     whose: dict[str, list[str]] = {}
     for each in evaluations:
@@ -34,8 +34,14 @@ def untested(documents: Documents) -> tuple[str, ...]:
     return (*gaps, *senses, *_beyond_the_encoder(documents), *_NEVER)
 
 
+def _senses(documents: Documents) -> tuple[Modality, ...]:
+    """Those that were asked, each once."""
+    evaluated = [each.modality for each in documents.evaluations]
+    return tuple(dict.fromkeys([*evaluated, *(each.modality for each in documents.cola)]))
+
+
 def _beyond_the_encoder(documents: Documents) -> Iterator[str]:
-    asked = {each.modality: None for each in documents.evaluations}
+    asked = _senses(documents)
     attacked = {each.modality for each in documents.cola}
     watched = {sense.modality for each in documents.monitors for sense in each.senses}
     evaded = {sense.modality for each in documents.monitors for sense in each.senses if sense.evasion}
