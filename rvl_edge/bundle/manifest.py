@@ -5,7 +5,8 @@ A bundle is a folder that holds everything a robot needs and nothing that runs c
 
     manifest.json  graphs/*.onnx  text/text.onnx  text/tokenizer.json  MODEL_CARD.md
 
-`engines/` and `manifest.sig` are there where TensorRT engines were built and the bundle was signed.
+`engines/`, `gates/` and `manifest.sig` are there where TensorRT engines were built, frames for their gates
+were crafted, and the bundle was signed.
 """
 
 from __future__ import annotations
