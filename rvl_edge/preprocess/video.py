@@ -77,6 +77,8 @@ def sample_indices(
             fix="drop repeated frames and start a new clip where the clock jumps",
         )
     instants = np.linspace(times[0], times[-1], wanted)
-    positions = np.interp(instants, times, np.arange(count))
+    before = np.clip(np.searchsorted(times, instants, side="right") - 1, 0, count - 1)
+    after = np.minimum(before + 1, count - 1)
     # Rounding, of seconds since 1970 above all, may put an instant just before the frame it stands for.
-    return [int(position + 1e-3) for position in positions]
+    reached = instants >= times[after] - 1e-3 * (times[after] - times[before])
+    return [int(i) for i in np.where(reached, after, before)]

@@ -82,6 +82,10 @@ def test_stamped_sampling_takes_the_newest_frame_at_each_instant(gaps: list[floa
         assert index + 1 == len(stamps) or stamps[index + 1] > instant - 1e-3
 
 
+def test_stamps_may_be_nearer_than_floats_divide() -> None:
+    assert sample_indices(4, 3, [0.0, 2.2e-311, 0.5, 1.0]) == [0, 2, 3]
+
+
 def test_dropped_frames_do_not_shift_the_sampling() -> None:
     stamps = np.delete(np.arange(30) / 10, slice(5, 15))
     assert stamps[sample_indices(20, 4, stamps)].tolist() == pytest.approx([0, 0.4, 1.9, 2.9])
