@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rvl_edge.offline.quantising.ranges import METHODS, Histogram
@@ -18,6 +18,7 @@ def filled(*batches: np.ndarray) -> Histogram:
     return histogram
 
 
+@example([1.401298464324817e-45], 0)
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=50), st.integers(0, 2**31))
 def test_minmax_is_the_largest_magnitude_in_any_order(values: list[float], seed: int) -> None:
     array = np.array(values, np.float32)

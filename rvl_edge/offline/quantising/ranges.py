@@ -20,6 +20,9 @@ _BINS = 2048
 _LEVELS = 128  # magnitudes of a symmetric 8-bit integer
 _PERCENTILE = 99.99
 _STRIDE = 16  # bins between two candidates of the entropy method
+_LEAST = _BINS * float(
+    np.finfo(np.float32).tiny
+)  # a histogram below it has bins that float32 cannot tell apart
 
 
 class Histogram:
@@ -35,8 +38,8 @@ class Histogram:
         magnitudes = np.abs(values, dtype=np.float32).ravel()
         largest = float(magnitudes.max(initial=0.0))
         self._largest = max(self._largest, largest)
-        if not self._top:
-            self._top = largest
+        if largest and not self._top:
+            self._top = max(largest, _LEAST)
         while self._top < largest:
             joined = self._counts.reshape(-1, 2).sum(axis=1)
             self._counts = np.concatenate([joined, np.zeros(_BINS - len(joined), np.int64)])
