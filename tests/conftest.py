@@ -11,7 +11,7 @@ import pytest
 import tiny_bundle as maker
 from hypothesis import settings
 
-# A busy machine is no failure; and a commit is judged by the same examples each time, while other runs draw new ones.
+# A busy machine is no failure. CI judges a commit by the same examples each time; other runs draw new ones.
 settings.register_profile("untimed", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("untimed")
 
