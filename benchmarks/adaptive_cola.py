@@ -23,11 +23,12 @@ from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.offline.evaluation.adaptive.attackers import Attackers
 from rvl_edge.offline.evaluation.adaptive.defences import DEFENCES, Defences
 from rvl_edge.offline.evaluation.adaptive.measuring import ATTACKS
-from rvl_edge.offline.evaluation.adaptive.results import WORST, ColaEvaluation, write_cola_evaluation
+from rvl_edge.offline.evaluation.adaptive.results import WORST, ColaEvaluation
 from rvl_edge.offline.evaluation.adaptive.running import ColaRun
 from rvl_edge.offline.evaluation.adaptive.views import Variation
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.exam import Exam, set_exam
+from rvl_edge.offline.evaluation.results import write_evaluation
 from rvl_edge.offline.evaluation.subjects import PRECISIONS, checkpoint_judge
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.threat import Norm, Threat
@@ -129,7 +130,7 @@ def main() -> None:
         found = run.compute(lambda done, total: print(f"{done} of {total}", flush=True))
         samples = found.samples
         name = f"cola-{found.modality}-{samples.label_set}-{args.name}-{eps:g}.json"
-        write_cola_evaluation(found, args.out / name)
+        write_evaluation(found, args.out / name)
         Console(width=170).print(table_of(found))
 
 

@@ -35,9 +35,9 @@ from rvl_edge.offline.evaluation.detections import (
     Evasion,
     MonitorEvaluation,
     SenseDetections,
-    write_monitor_evaluation,
 )
 from rvl_edge.offline.evaluation.packing import FlagColumn
+from rvl_edge.offline.evaluation.results import write_evaluation
 from rvl_edge.offline.evaluation.running import key, release
 from rvl_edge.offline.evaluation.wilson import Proportion, proportion
 from rvl_edge.perceiver import Perceiver
@@ -280,7 +280,7 @@ def main() -> None:
                 search=SEARCH,
                 senses=tuple(senses),
             )
-            write_monitor_evaluation(found, given.out / "monitors.json")
+            write_evaluation(found, given.out / "monitors.json")
             (given.out / "monitors.md").write_text(table(found))
 
 

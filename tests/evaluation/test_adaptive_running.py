@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from rvl_edge.offline.evaluation.adaptive.attackers import Attackers
 from rvl_edge.offline.evaluation.adaptive.defences import COLA, GATED, Defences
 from rvl_edge.offline.evaluation.adaptive.measuring import ATTACKS
-from rvl_edge.offline.evaluation.adaptive.results import WORST, ColaEvaluation, write_cola_evaluation
+from rvl_edge.offline.evaluation.adaptive.results import WORST, ColaEvaluation
 from rvl_edge.offline.evaluation.adaptive.running import ColaRun
 from rvl_edge.offline.evaluation.adaptive.views import Variation
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.exam import Exam
-from rvl_edge.offline.evaluation.results import SampleSet, Subject
+from rvl_edge.offline.evaluation.results import SampleSet, Subject, write_evaluation
 from rvl_edge.offline.evaluation.trials import Question, Stimuli
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.threat import Norm, Threat
@@ -118,7 +118,7 @@ def test_another_eps_has_parts_of_its_own(run: ColaRun) -> None:
 
 def test_the_file_is_read_back_and_its_cells_add_up(run: ColaRun, tmp_path: Path) -> None:
     found = run.compute(quiet)
-    write_cola_evaluation(found, tmp_path / "cola.json")
+    write_evaluation(found, tmp_path / "cola.json")
     again = ColaEvaluation.model_validate_json((tmp_path / "cola.json").read_bytes())
     assert verdicts(again) == verdicts(found)
     assert [each.attack for each in again.outcomes] == list(ATTACKS)

@@ -10,8 +10,7 @@ from made_up import CLEAN, COUNT, cola, evaluation, gate, monitors
 
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.evaluation.adaptive.defences import COLA, GATED, PLAIN
-from rvl_edge.offline.evaluation.adaptive.results import WORST, write_cola_evaluation
-from rvl_edge.offline.evaluation.detections import write_monitor_evaluation
+from rvl_edge.offline.evaluation.adaptive.results import WORST
 from rvl_edge.offline.evaluation.results import write_evaluation
 from rvl_edge.offline.gates import report_json
 from rvl_edge.offline.reporting.card import Card, make_card
@@ -44,8 +43,8 @@ def cell(table: Table, row: str, head: str) -> str:
 
 def test_what_was_written_is_read_whatever_its_kind(tmp_path: Path) -> None:
     write_evaluation(evaluation(), tmp_path / "a.json")
-    write_cola_evaluation(cola(), tmp_path / "b.json")
-    write_monitor_evaluation(monitors(), tmp_path / "c.json")
+    write_evaluation(cola(), tmp_path / "b.json")
+    write_evaluation(monitors(), tmp_path / "c.json")
     (tmp_path / "d.json").write_bytes(report_json({"image": gate(), "audio": gate(lost=9)}))
     found = read_documents(sorted(tmp_path.iterdir()))
     assert [each.subject.name for each in found.evaluations] == ["plain"]

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rvl_edge._files import write_atomic
 from rvl_edge.offline.evaluation.detecting import Area
 from rvl_edge.offline.evaluation.results import Name, SampleSet, Sha256
 from rvl_edge.offline.evaluation.wilson import Proportion
@@ -125,9 +123,3 @@ class MonitorEvaluation(_Entry):
     rate: float
     search: Search
     senses: tuple[SenseDetections, ...]
-
-
-def write_monitor_evaluation(evaluation: MonitorEvaluation, path: Path) -> None:
-    """Write the file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, evaluation.model_dump_json(indent=1).encode() + b"\n")

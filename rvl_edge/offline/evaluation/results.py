@@ -199,8 +199,8 @@ class Evaluation(_Entry):
         return next((each for each in self.outcomes if each.condition.title == title), None)
 
 
-def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """Write the file, whole or not at all."""
+def write_evaluation(evaluation: BaseModel, path: Path) -> None:
+    """Write the file of an evaluation of any kind, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, evaluation.model_dump_json(indent=1).encode() + b"\n")
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor
 
 from rvl_edge.errors import CheckpointError
 from rvl_edge.offline.hardening.recipe import GraftRecipe
@@ -25,7 +28,7 @@ def graft(encoder: Encoder, recipe: GraftRecipe) -> None:
     """
     plain = open_encoder(recipe.plain).state_dict()
     hardened = open_encoder(recipe.hardened).state_dict()
-    if {name: each.shape for name, each in plain.items()} != {n: each.shape for n, each in hardened.items()}:
+    if _shapes(plain) != _shapes(hardened):
         raise CheckpointError(
             "the two checkpoints of a graft are not of one encoder",
             got=f"{recipe.plain} and {recipe.hardened}",
@@ -45,3 +48,7 @@ def graft(encoder: Encoder, recipe: GraftRecipe) -> None:
         )
     for name in shared:
         own[name].copy_(hardened[name] + recipe.own * (own[name] - plain[name]))
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: each.shape for name, each in weights.items()}

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rvl_edge._files import write_atomic
 from rvl_edge.offline.evaluation.adaptive.defences import GATED
 from rvl_edge.offline.evaluation.packing import FlagColumn
 from rvl_edge.offline.evaluation.results import Name, SampleSet, Subject
@@ -144,12 +142,6 @@ class ColaEvaluation(_Entry):
                 worst[each.defence] = worst.get(each.defence, each.right) & each.right
         for defence, right in worst.items():
             yield Cell(defence, WORST, _share(right), None)
-
-
-def write_cola_evaluation(evaluation: ColaEvaluation, path: Path) -> None:
-    """Write the file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, evaluation.model_dump_json(indent=1).encode() + b"\n")
 
 
 def _share(right: npt.NDArray[np.bool_]) -> Proportion:
