@@ -118,8 +118,10 @@ def write_shard(path: Path, pictures: list[tuple[np.ndarray, int]]) -> None:
                 archive.addfile(member, io.BytesIO(content))
 
 
-def train(recipe: Path, run: Path, kill_at: int = -1, *, really: bool = False) -> list[EpochMetrics]:
-    """Run a recipe; at a step, counted over all stages, it is broken off."""
+def train(
+    recipe: Path, run: Path, kill_at: int = -1, *, data: Path | None = None, really: bool = False
+) -> list[EpochMetrics]:
+    """Run a recipe on its own pictures or on a set; at a step, counted over all stages, it is broken off."""
     steps = 0
 
     def report(step: int, total: int, loss: float, rate: float) -> None:
@@ -135,7 +137,7 @@ def train(recipe: Path, run: Path, kill_at: int = -1, *, really: bool = False) -
 
     return harden(
         read_recipe(recipe),
-        data=recipe.parent,
+        data=data or recipe.parent,
         run=run,
         output=run / "out",
         report=stage,

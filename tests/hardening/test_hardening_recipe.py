@@ -74,6 +74,7 @@ FAULTS = [
     ({"modality": "smell"}, "modality"),
     ({"modality": "audio", "data": None}, "another|not what the recipe hardens"),
     ({"modality": "thermal"}, "pictures: modality image"),
+    ({"label_set": ["colours", "colours"]}, "one label each: name one label_set"),
     ({"label_set": "shapes"}, "no such label set.*got shapes.*expected colours"),
     ({"checkpoint": "nowhere"}, "nowhere"),
     ({"lora": {"rank": 2}}, "adamw"),

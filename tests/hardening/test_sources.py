@@ -12,6 +12,7 @@ import torch
 from hardening_run import LABELS, SHARDS, STAGE, write_problem, write_shard
 
 from rvl_edge.errors import ConfigError
+from rvl_edge.offline.datasets.camera_motion import MOTIONS
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.offline.hardening.domains import domain_of
 from rvl_edge.offline.hardening.recipe import ShardsRecipe
@@ -47,7 +48,7 @@ def _shards(home: Path) -> Source:
 def _stored(home: Path) -> Source:
     data = np.random.default_rng(0).integers(0, 255, (12, 16, 16, 3)).astype(np.uint8)
     samples = Samples(data, np.arange(12) % 3, LABELS)
-    return Stored(drawer(samples, SPEC), torch.arange(12) % 3, BATCH, 1)
+    return Stored(drawer(samples, SPEC), 12, (0,), BATCH, 1)
 
 
 SOURCES = {"folder": _folder, "shards": _shards, "stored": _stored}
@@ -119,7 +120,7 @@ SENSES: dict[str, tuple[PreprocessSpec, Samples, tuple[int, ...]]] = {
 @pytest.mark.parametrize("sense", SENSES)
 def test_samples_of_each_sense_lie_in_their_domain_and_vary(sense: str) -> None:
     spec, samples, shape = SENSES[sense]
-    source = Stored(drawer(samples, spec), torch.arange(4), 4, 1)
+    source = Stored(drawer(samples, spec), 4, (0,), 4, 1)
     first, second = source.batch(0, slice(0, 4)).samples, source.batch(1, slice(0, 4)).samples
     assert first.shape == (4, *shape)
     assert first.min() >= 0
@@ -188,3 +189,22 @@ def test_shards_are_listed_and_counted(home: Path) -> None:
 def test_a_share_that_cuts_through_a_lane_is_refused(home: Path) -> None:
     with pytest.raises(ConfigError, match="cuts through a lane"):
         _shards(home).batch(0, slice(0, 1))
+
+
+def test_questions_take_turns_and_a_clips_motion_is_what_it_shows() -> None:
+    """Red rises across and green downwards: a pan moves red's mean, a zoom the spread of green."""
+    ramp = np.linspace(0, 255, 32).astype(np.uint8)
+    still = np.stack(
+        [np.tile(ramp, (32, 1)), np.tile(ramp[:, None], (1, 32)), np.zeros((32, 32), np.uint8)], -1
+    )
+    samples = Samples(np.stack([still] * 40), np.arange(40) % 10, LABELS)
+    spec = VideoSpec(size=16, mean=HALF, std=HALF, num_frames=4)
+    source = Stored(drawer(samples, spec), 40, (0, 1), 40, 1)
+    first, second = (source.batch(step, slice(0, 40)) for step in (0, 1))
+    assert first.labels.bincount().tolist() == [4] * 10
+    for clip, motion in zip(second.samples, second.labels, strict=True):
+        panned = float((clip[0, -1].mean() - clip[0, 0].mean()).abs())
+        zoomed = float(clip[1, -1].std() - clip[1, 0].std())
+        shown = "panning" if panned > 0.05 else "zooming in" if zoomed < -0.01 else "still"
+        shown = "zooming out" if zoomed > 0.01 else shown
+        assert shown in MOTIONS[motion]

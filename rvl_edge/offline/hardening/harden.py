@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from rvl_edge.offline.hardening.lora import add_lora, merge_lora
@@ -12,7 +11,7 @@ from rvl_edge.offline.hardening.objectives.interface import Scene, TrainsText
 from rvl_edge.offline.hardening.preparing import open_material
 from rvl_edge.offline.hardening.provenance import write_provenance
 from rvl_edge.offline.hardening.recipe import HardenRecipe, StageRecipe
-from rvl_edge.offline.hardening.scene import anchors_of, make_scene
+from rvl_edge.offline.hardening.scene import make_scenes, with_new_anchors
 from rvl_edge.offline.hardening.training import Stage, train
 from rvl_edge.offline.hardening.validating import validator
 from rvl_edge.offline.towers import Encoder, TextEncoder, read_tokenizer, save_checkpoint
@@ -53,8 +52,8 @@ def harden(
         ConfigError: a recipe or set that cannot be used, or a training whose numbers became infinite.
         CheckpointError: a snapshot or checkpoint of something else, or one that cannot be written.
     """
-    scene, seed = make_scene(recipe, processes.device), recipe.seed * 1_009
-    material = open_material(recipe, data, scene)
+    scenes, seed = make_scenes(recipe, processes.device), recipe.seed * 1_009
+    material = open_material(recipe, data, scenes)
     metrics: list[EpochMetrics] = []
     for number, each in enumerate(recipe.stages):
         folder = run / f"{number + 1}"
@@ -63,18 +62,17 @@ def harden(
             recipe=each,
             identity=f"{recipe.sha256} stage {number + 1}",
             seed=seed + number,
-            scene=scene,
+            scenes=scenes,
             source=material.source(each, seed + number),
-            validate=validator(material.validation, each, processes),
+            validate=validator(material.validation, recipe.label_sets, each, processes),
             length=recipe.length,
         )
         train(stage, folder, processes, report(f"{number + 1}. {each.name}"), board=board)
         processes.wait()
         metrics += read_metrics(folder / METRICS_NAME)
         if _trains_text(each):
-            assert scene.text is not None  # `make_scene` gives one
-            scene = replace(scene, anchors=anchors_of(scene.text).to(scene.anchors.device))
-    student, text = _whole(recipe, scene, processes)
+            scenes = tuple(with_new_anchors(scene) for scene in scenes)
+    student, text = _whole(recipe, scenes[0], processes)
     if processes.first:
         _save(recipe, student, text, output)
         write_provenance(
@@ -97,7 +95,7 @@ def _whole(recipe: HardenRecipe, scene: Scene, processes: Processes) -> tuple[En
     """The student, merged, and the text encoder if it was trained, with all their weights in one place."""
     student, text = scene.student, None
     if any(_trains_text(each) for each in recipe.stages):
-        assert scene.text is not None  # `make_scene` gives one
+        assert scene.text is not None  # `make_scenes` gives one
         text = scene.text.encoder
     if processes.spread:
         student = Encoder(student.card)

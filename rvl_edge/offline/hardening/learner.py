@@ -20,8 +20,8 @@ from rvl_edge.offline.hardening.objectives.interface import (
     original_features,
 )
 from rvl_edge.offline.hardening.recipe import Precision, StageRecipe
-from rvl_edge.offline.hardening.scene import anchors_of
-from rvl_edge.offline.hardening.sources.source import Source, step_seed
+from rvl_edge.offline.hardening.scene import with_new_anchors
+from rvl_edge.offline.hardening.sources.source import Source, step_seed, whose_turn
 from rvl_edge.offline.training.processes import Processes
 from rvl_edge.offline.training.snapshot import Stateful
 
@@ -37,9 +37,10 @@ class Hardening:
     Args:
         recipe: the numbers.
         seed: of the stage.
-        scene: its student is trained, and its text encoder where the objective says so.
+        scenes: one a label set, which take turns; their student is trained, and their text encoder where the
+            objective says so.
         source: training samples.
-        validate: scene -> accuracy by question.
+        validate: scenes -> accuracy by label set.
         processes: among which this is one.
     """
 
@@ -47,19 +48,19 @@ class Hardening:
         self,
         recipe: StageRecipe,
         seed: int,
-        scene: Scene,
+        scenes: Sequence[Scene],
         *,
         source: Source,
-        validate: Callable[[Scene], dict[str, float]],
+        validate: Callable[[Sequence[Scene]], dict[str, float]],
         processes: Processes,
     ) -> None:
         self._recipe, self._seed, self._source, self._validate = recipe, seed, source, validate
         self._processes = processes
-        objective = recipe.objective
+        objective, scene = recipe.objective, scenes[0]
         modules = nn.ModuleDict({"student": scene.student})
         self._trains_text = isinstance(objective, TrainsText) and objective.trains_text
         if self._trains_text:
-            assert scene.text is not None  # `make_scene` gives one
+            assert scene.text is not None  # `make_scenes` gives one
             modules["text"] = scene.text.encoder.requires_grad_(True)
         self.module: nn.Module = modules.eval()
         self.parts: Mapping[str, Stateful] = {}
@@ -67,9 +68,9 @@ class Hardening:
         if isinstance(objective, Dual):
             self._dual = DualAscent(objective, scene, seed, processes)
             self.parts = {"dual": self._dual}
-            scene = replace(scene, dual=self._dual.multipliers)
-        self._scene = scene
-        self._terms = processes.synchronised(_Terms(objective, scene, modules))
+            scenes = [replace(each, dual=self._dual.multipliers) for each in scenes]
+        self._scenes = scenes
+        self._terms = processes.synchronised(_Terms(objective, scenes, modules))
         learning = [each for each in modules.parameters() if each.requires_grad]
         self._trained = [] if processes.spread else learning  # FSDP asks once whether a weight learns
         self._last: tuple[int, Batch] | None = None
@@ -79,29 +80,33 @@ class Hardening:
         recipe, device = self._recipe, self._processes.device
         rows = self._processes.share(recipe.batch_size)
         drawn = self._source.batch(step, rows)
+        scene = self._scene(step)
         samples, labels = (each.to(device, non_blocking=True) for each in (drawn.samples, drawn.labels))
         with _autocast(device, recipe.precision):
-            batch = Batch(samples, labels, original_features(self._scene, samples))
+            batch = Batch(samples, labels, original_features(scene, samples))
         batch = self._with_texts(batch, step, rows)
         adversarial = self._attack(batch, step, rows)
         self._last = (step, batch)
         with _autocast(device, recipe.precision):
-            terms: dict[str, Tensor] = self._terms(batch, adversarial)
+            terms: dict[str, Tensor] = self._terms(whose_turn(step, len(self._scenes)), batch, adversarial)
         return terms
 
     def after_step(self) -> None:
         """See `Learner`."""
         if self._dual is not None and self._last is not None:
             with _autocast(self._processes.device, self._recipe.precision):
-                self._dual.step(self._scene, *self._last)
+                self._dual.step(self._scene(self._last[0]), *self._last)
 
     def validate(self) -> dict[str, float]:
         """See `Learner`."""
-        scene = self._scene
-        if self._trains_text and scene.text is not None:
-            scene = replace(scene, anchors=anchors_of(scene.text).to(scene.anchors.device))
+        scenes = self._scenes
+        if self._trains_text:
+            scenes = [with_new_anchors(each) for each in scenes]
         with torch.compiler.set_stance("force_eager"):  # its batches come in every size, each once
-            return self._validate(scene)
+            return self._validate(scenes)
+
+    def _scene(self, step: int) -> Scene:
+        return self._scenes[whose_turn(step, len(self._scenes))]
 
     def _with_texts(self, batch: Batch, step: int, rows: slice) -> Batch:
         """The batch with attacked texts, where the method wants them."""
@@ -111,7 +116,7 @@ class Hardening:
         generator = torch.Generator().manual_seed(_TEXTS + step_seed(self._seed, step))
         chance = torch.rand(recipe.batch_size, generator=generator)[rows]
         with _autocast(self._processes.device, recipe.attack_precision or recipe.precision), torch.no_grad():
-            return replace(batch, texts=recipe.objective.texts(self._scene, batch, chance))
+            return replace(batch, texts=recipe.objective.texts(self._scene(step), batch, chance))
 
     def _attack(self, batch: Batch, step: int, rows: slice) -> Tensor:
         """Perturbed samples, from starts drawn for the whole batch of all processes."""
@@ -121,18 +126,18 @@ class Hardening:
         whole = batch.samples.new_empty(()).expand(recipe.batch_size, *batch.samples.shape[1:])
         start = (batch.samples + attack.threat.noise(whole, generator)[rows]).clamp(0, 1)
         with _autocast(device, recipe.attack_precision or recipe.precision), _frozen(self._trained):
-            return attack(recipe.objective.goal(self._scene, batch), batch.samples, start=start)
+            return attack(recipe.objective.goal(self._scene(step), batch), batch.samples, start=start)
 
 
 class _Terms(nn.Module):
     """All terms as one forward pass, which is what data-parallel wrappers see gradients through."""
 
-    def __init__(self, objective: Objective, scene: Scene, trained: nn.Module) -> None:
+    def __init__(self, objective: Objective, scenes: Sequence[Scene], trained: nn.Module) -> None:
         super().__init__()
-        self._objective, self._scene, self.trained = objective, scene, trained
+        self._objective, self._scenes, self.trained = objective, scenes, trained
 
-    def forward(self, batch: Batch, adversarial: Tensor) -> dict[str, Tensor]:
-        return self._objective.terms(self._scene, batch, adversarial)
+    def forward(self, label_set: int, batch: Batch, adversarial: Tensor) -> dict[str, Tensor]:
+        return self._objective.terms(self._scenes[label_set], batch, adversarial)
 
 
 def _autocast(device: torch.device, precision: Precision) -> torch.autocast:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from rvl_edge.offline.hardening.sources.folders import FolderSource, PictureFold
 from rvl_edge.offline.hardening.sources.shards import ShardSource, expand, first_samples
 from rvl_edge.offline.hardening.sources.source import Labelled, Source
 from rvl_edge.offline.hardening.sources.stored import Stored, drawer
-from rvl_edge.preprocess.spec import ImageSpec
+from rvl_edge.preprocess.spec import ImageSpec, PreprocessSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,53 +31,64 @@ class Material:
 
     Attributes:
         source: makes the source of a stage from its recipe and seed.
-        validation: samples that tell how far the training is.
+        validation: samples that tell how far the training is, labelled for each label set.
         files: what was read, for the provenance: a set's files, or a pattern of them.
     """
 
     source: Callable[[StageRecipe, int], Source]
-    validation: Labelled
+    validation: tuple[Labelled, ...]
     files: tuple[Path, ...]
 
 
-def open_material(recipe: HardenRecipe, data: Path, scene: Scene) -> Material:
+def open_material(recipe: HardenRecipe, data: Path, scenes: Sequence[Scene]) -> Material:
     """Read the labelled set of the sense, or list the recipe's own pictures.
 
+    Args:
+        recipe: what is trained.
+        data: folder of the sets.
+        scenes: one a label set of the recipe.
+
     Raises:
-        ConfigError: a set that is not there, broken, or of other labels than the recipe's label set.
+        ConfigError: a set that is not there, broken, or of other labels than the recipe's label sets.
     """
-    assert scene.text is not None  # `make_scene` gives one
-    labels = scene.text.labels
+    spec, texts = scenes[0].student.card.preprocess, [each.text for each in scenes]
+    asked = [each.labels for each in texts if each is not None]
     if recipe.data is None:
-        return _labelled_set(recipe, data, scene, labels)
-    spec = scene.student.card.preprocess
+        return _labelled_set(recipe, data, spec, asked)
+    (labels,) = asked
     assert isinstance(spec, ImageSpec)  # own data are pictures, as the recipe was checked for
     if isinstance(recipe.data, FolderRecipe):
         return _pictures(recipe.data, recipe.validation_samples, data, spec, labels)
     return _shards(recipe.data, recipe.validation_samples, data, spec, labels)
 
 
-def _labelled_set(recipe: HardenRecipe, data: Path, scene: Scene, labels: tuple[str, ...]) -> Material:
-    modality, spec = recipe.modality, scene.student.card.preprocess
+def _labelled_set(
+    recipe: HardenRecipe, data: Path, spec: PreprocessSpec, asked: Sequence[tuple[str, ...]]
+) -> Material:
+    modality = recipe.modality
     if modality not in FOLDERS:
         raise ConfigError(f"there is no labelled set of {modality}", fix="harden the other senses")
     training = load_part(modality, data, Part.TRAIN)
     validation = load_part(modality, data, Part.VALIDATION)
-    if training.classes != labels:
-        raise ConfigError(
-            "the label set is not the labelled set's",
-            got=f"{recipe.label_set}: {', '.join(labels)}",
-            expected=", ".join(training.classes),
-        )
-    chosen = validation.take(slice(recipe.validation_samples))
-    inputs = torch.from_numpy(make_trial(chosen, spec).inputs)
+    trial = make_trial(validation.take(slice(recipe.validation_samples)), spec)
+    known = [each.labels for each in trial.questions]
+    for name, labels in zip(recipe.label_sets, asked, strict=True):
+        if labels not in known:
+            raise ConfigError(
+                "the label set is not the labelled set's",
+                got=f"{name}: {', '.join(labels)}",
+                expected=" or ".join(", ".join(each) for each in known),
+            )
+    questions = [known.index(labels) for labels in asked]
+    samples = domain_of(spec).samples(torch.from_numpy(trial.inputs))
     if recipe.include_validation:
         training = joined(training, validation)
-    draw = drawer(training, spec)
-    truth = torch.from_numpy(training.labels)
+    draw, count = drawer(training, spec), len(training)
     return Material(
-        source=lambda stage, seed: Stored(draw, truth, stage.batch_size, seed),
-        validation=Labelled(domain_of(spec).samples(inputs), torch.from_numpy(chosen.labels)),
+        source=lambda stage, seed: Stored(draw, count, questions, stage.batch_size, seed),
+        validation=tuple(
+            Labelled(samples, torch.from_numpy(trial.questions[each].answers)) for each in questions
+        ),
         files=tuple(sorted(path for path in (data / FOLDERS[modality]).iterdir() if path.is_file())),
     )
 
@@ -92,7 +103,7 @@ def _pictures(
     def source(stage: StageRecipe, seed: int) -> Source:
         return Ahead(FolderSource(folder, spec, batch_size=stage.batch_size, seed=seed, mirror=recipe.mirror))
 
-    return Material(source, Labelled(pictures, chosen.labels), folder.paths)
+    return Material(source, (Labelled(pictures, chosen.labels),), folder.paths)
 
 
 def _shards(
@@ -106,4 +117,4 @@ def _shards(
         )
 
     validation = first_samples(expand(recipe.validation, data), spec, len(labels), validated)
-    return Material(source, validation, tuple(Path(each) for each in shards if "://" not in each))
+    return Material(source, (validation,), tuple(Path(each) for each in shards if "://" not in each))

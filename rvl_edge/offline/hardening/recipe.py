@@ -185,7 +185,7 @@ class HardenRecipe(_Entry):
         checkpoint: the encoder to start from; it stays the reference of all stages.
         text: the text tower's checkpoint, with its tokenizer; frozen unless a method trains it.
         labels: folder of label sets and templates.
-        label_set: whose labels become the anchors.
+        label_set: whose labels become the anchors; of several, each step takes the next one.
         words: the lexicon of attacks on texts, for methods that train against them.
         length: part of all stages' steps to train, for a rehearsal or a slow machine.
         data: pictures of one's own; the sense's labelled set, if left out.
@@ -202,7 +202,7 @@ class HardenRecipe(_Entry):
     checkpoint: File
     text: File
     labels: File
-    label_set: str
+    label_set: str | Annotated[tuple[str, ...], Field(min_length=1)]
     words: File | None = None
     length: Annotated[float, Field(gt=0, le=1)] = 1.0
     data: Annotated[FolderRecipe | ShardsRecipe, Field(discriminator="form")] | None = None
@@ -219,11 +219,18 @@ class HardenRecipe(_Entry):
             raise ValueError("include_validation is for the labelled sets; name other folders instead")
         if self.data is not None and self.modality is not Modality.IMAGE:
             raise ValueError("data of one's own are pictures: modality image")
+        if self.data is not None and len(self.label_sets) > 1:
+            raise ValueError("data of one's own have one label each: name one label_set")
         if self.lora is not None and any(each.optimiser != "adamw" for each in self.stages):
             raise ValueError("low-rank updates are trained with optimiser: adamw")
         if self.words is None and any(isinstance(each.objective, TrainsText) for each in self.stages):
             raise ValueError("the method attacks texts, so `words` must name a lexicon (calibration/words)")
         return self
+
+    @property
+    def label_sets(self) -> tuple[str, ...]:
+        """All of `label_set`."""
+        return (self.label_set,) if isinstance(self.label_set, str) else self.label_set
 
     @property
     def sha256(self) -> str:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scene that a recipe means: encoder, its frozen original, and the anchors of its label set."""
+"""The scenes that a recipe means: an encoder, its frozen original, and the anchors of each label set."""
 
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import torch
 
@@ -20,14 +21,18 @@ from rvl_edge.offline.towers import Encoder, open_encoder, open_text, read_token
 from rvl_edge.text import Tokenizer, make_anchors
 
 
-def make_scene(recipe: HardenRecipe, device: torch.device) -> Scene:
+def make_scenes(recipe: HardenRecipe, device: torch.device) -> tuple[Scene, ...]:
     """Open the checkpoints and make the anchors.
+
+    Returns:
+        A scene for each label set, all with the same towers.
 
     Raises:
         ConfigError: a label set or lexicon that is not there, or layers for low-rank updates that are not.
         CheckpointError: a checkpoint that is not there, damaged, or another sense's; or it cannot be grafted.
     """
-    text = _text_side(recipe, device)
+    texts = _text_sides(recipe, device)
+    text = texts[0]
     student = _open_student(recipe, text.encoder.card.projection_dim)
     original = deepcopy(student).requires_grad_(False)
     if recipe.graft is not None:
@@ -39,7 +44,7 @@ def make_scene(recipe: HardenRecipe, device: torch.device) -> Scene:
     if recipe.compile:
         for each in (student, original):
             each.vision_model.compile(dynamic=False)
-    return Scene(
+    first = Scene(
         student=student.to(device),
         original=original.to(device),
         domain=domain_of(student.card.preprocess),
@@ -47,6 +52,13 @@ def make_scene(recipe: HardenRecipe, device: torch.device) -> Scene:
         scale=float(original.logit_scale.exp()),
         text=text,
     )
+    return first, *(replace(first, anchors=anchors_of(each).to(device), text=each) for each in texts[1:])
+
+
+def with_new_anchors(scene: Scene) -> Scene:
+    """The scene after its text encoder learned."""
+    assert scene.text is not None  # `make_scenes` gives one
+    return replace(scene, anchors=anchors_of(scene.text).to(scene.anchors.device))
 
 
 def _open_student(recipe: HardenRecipe, dim: int) -> Encoder:
@@ -68,21 +80,25 @@ def anchors_of(text: TextSide) -> torch.Tensor:
     return torch.from_numpy(anchors.matrix.copy())
 
 
-def _text_side(recipe: HardenRecipe, device: torch.device) -> TextSide:
+def _text_sides(recipe: HardenRecipe, device: torch.device) -> tuple[TextSide, ...]:
     sets, templates = read_label_sets(recipe.labels), read_templates(recipe.labels)
-    if recipe.label_set not in sets:
-        raise ConfigError("no such label set", got=recipe.label_set, expected=", ".join(sets))
+    for name in recipe.label_sets:
+        if name not in sets:
+            raise ConfigError("no such label set", got=name, expected=", ".join(sets))
     if recipe.modality not in templates:
         raise ConfigError("the templates have no prompts for this sense", got=recipe.modality)
     encoder = open_text(recipe.text).requires_grad_(False).to(device)
     context = encoder.card.text_config.max_position_embeddings
     tokenizer = Tokenizer(read_tokenizer(recipe.text).encode(), context)
-    chosen = sets[recipe.label_set]
-    return TextSide(
-        encoder,
-        tokenizer,
-        chosen.labels,
-        templates[recipe.modality],
-        synonyms=tuple(chosen.concepts.values()),
-        lexicon=None if recipe.words is None else read_lexicon(recipe.words),
+    lexicon = None if recipe.words is None else read_lexicon(recipe.words)
+    return tuple(
+        TextSide(
+            encoder,
+            tokenizer,
+            sets[name].labels,
+            templates[recipe.modality],
+            synonyms=tuple(sets[name].concepts.values()),
+            lexicon=lexicon,
+        )
+        for name in recipe.label_sets
     )

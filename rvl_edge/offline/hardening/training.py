@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,18 +27,18 @@ class Stage:
         recipe: the numbers.
         identity: of the recipe and the stage in it.
         seed: of this stage.
-        scene: its student is trained, and its text encoder where the objective says so.
+        scenes: one a label set; their student is trained, and their text encoder where the objective says so.
         source: training samples.
         length: part of the steps to train.
-        validate: scene -> accuracy by question.
+        validate: scenes -> accuracy by label set.
     """
 
     recipe: StageRecipe
     identity: str
     seed: int
-    scene: Scene
+    scenes: Sequence[Scene]
     source: Source
-    validate: Callable[[Scene], dict[str, float]]
+    validate: Callable[[Sequence[Scene]], dict[str, float]]
     length: float = 1.0
 
     @property
@@ -90,7 +90,7 @@ def train(stage: Stage, folder: Path, processes: Processes, report: Report, *, b
     learner = Hardening(
         recipe,
         stage.seed,
-        stage.scene,
+        stage.scenes,
         source=stage.source,
         validate=stage.validate,
         processes=processes,

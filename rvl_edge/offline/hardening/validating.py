@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,9 +18,19 @@ _STEPS = 10
 
 
 def validator(
-    samples: Labelled, recipe: StageRecipe, processes: Processes
-) -> Callable[[Scene], dict[str, float]]:
-    """A function from the scene to `clean` and `robust`: PGD of 10 steps within the stage's own threat."""
+    validation: Sequence[Labelled], label_sets: Sequence[str], recipe: StageRecipe, processes: Processes
+) -> Callable[[Sequence[Scene]], dict[str, float]]:
+    """Measures `clean` and `robust` accuracy: PGD of 10 steps within the stage's own threat.
+
+    Args:
+        validation: the samples, labelled for each label set.
+        label_sets: their names; figures of all but the first carry it.
+        recipe: of the stage.
+        processes: that share the samples.
+
+    Returns:
+        A function of the scenes, one a label set.
+    """
     attack = replace(
         recipe.attack.build(), steps=_STEPS, step_size=recipe.attack.eps / 4, momentum=0.0, restarts=1
     )
@@ -28,11 +38,18 @@ def validator(
     # Where weights are spread, a process cannot compute without the others: all measure the same samples.
     own = slice(None) if processes.spread else slice(processes.index, None, processes.count)
 
-    def measure(scene: Scene) -> dict[str, float]:
+    def measure(scene: Scene, samples: Labelled) -> tuple[float, float]:
         found = validate(scene, samples.samples[own], samples.labels[own], attack, precision=precision)
         mine = len(samples.labels[own])
         counts = [found.clean.value * mine, found.robust.value * mine, mine]
         clean, robust, count = processes.sum(torch.tensor(counts, device=processes.device)).tolist()
-        return {"clean": clean / count, "robust": robust / count}
+        return clean / count, robust / count
 
-    return measure
+    def measure_all(scenes: Sequence[Scene]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for number, (name, scene, samples) in enumerate(zip(label_sets, scenes, validation, strict=True)):
+            ending = f" {name}" if number else ""
+            found[f"clean{ending}"], found[f"robust{ending}"] = measure(scene, samples)
+        return found
+
+    return measure_all

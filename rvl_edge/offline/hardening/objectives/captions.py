@@ -17,7 +17,7 @@ from rvl_edge.text.prompts import prompts
 
 def text_side(scene: Scene) -> TextSide:
     """The scene's."""
-    assert scene.text is not None  # `make_scene` gives one
+    assert scene.text is not None  # `make_scenes` gives one
     return scene.text
 
 

@@ -18,7 +18,7 @@ class Labelled:
 
     Attributes:
         samples: (B, ...) float32 in [0, 1].
-        labels: (B,) int64, index into the anchors.
+        labels: (B,) int64, index into the anchors of one label set.
     """
 
     samples: Tensor
@@ -33,7 +33,15 @@ class Source(Protocol):
         """Batches a pass; None where nobody knows, as with a stream."""
 
     def batch(self, step: int, rows: slice) -> Labelled:
-        """Some rows of a step's batch; streams are quick only where steps follow each other."""
+        """Some rows of a step's batch, labelled for the label set whose turn it is.
+
+        Streams are quick only where steps follow each other.
+        """
+
+
+def whose_turn(step: int, label_sets: int) -> int:
+    """Which label set a step is about."""
+    return step % label_sets
 
 
 def step_seed(seed: int, step: int) -> int:

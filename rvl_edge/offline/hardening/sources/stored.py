@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -14,7 +15,13 @@ from rvl_edge.offline.datasets.camera_motion import MOTIONS, simulate_motion
 from rvl_edge.offline.datasets.loading import no_labelled_set
 from rvl_edge.offline.datasets.samples import Samples
 from rvl_edge.offline.hardening.domains import FilterBank
-from rvl_edge.offline.hardening.sources.source import Labelled, shuffled, step_seed, steps_per_epoch
+from rvl_edge.offline.hardening.sources.source import (
+    Labelled,
+    shuffled,
+    step_seed,
+    steps_per_epoch,
+    whose_turn,
+)
 from rvl_edge.offline.pretraining.augmenting import crop, jitter, mirror, shift_and_flip, turn
 from rvl_edge.offline.pretraining.sounds import SpedSounds
 from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, PreprocessSpec, ThermalSpec, VideoSpec
@@ -26,8 +33,12 @@ _SPEEDS = (0.87, 0.93, 1.0, 1.07, 1.15)
 class Drawer(Protocol):
     """Samples of one sense, in their domain."""
 
-    def __call__(self, index: Tensor) -> Tensor:
-        """Those at `index`, (B, ...) in [0, 1], varied; all randomness is torch's global generator."""
+    def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Those at `index`, varied; all randomness is torch's global generator.
+
+        Returns:
+            (B, ...) in [0, 1], and (B,) int64 for each question of the sense, in the order of `make_stimuli`.
+        """
 
 
 class Stored:
@@ -35,27 +46,31 @@ class Stored:
 
     Args:
         draw: the samples.
-        labels: (N,) int64.
+        count: how many there are.
+        questions: which ones take turns.
         batch_size: over all processes.
         seed: of order and variations.
     """
 
-    def __init__(self, draw: Drawer, labels: Tensor, batch_size: int, seed: int) -> None:
-        self._draw, self._labels = draw, labels
+    def __init__(
+        self, draw: Drawer, count: int, questions: Sequence[int], batch_size: int, seed: int
+    ) -> None:
+        self._draw, self._count, self._questions = draw, count, questions
         self._batch_size, self._seed = batch_size, seed
 
     @property
     def steps_per_epoch(self) -> int:
         """See `Source`."""
-        return steps_per_epoch(len(self._labels), self._batch_size)
+        return steps_per_epoch(self._count, self._batch_size)
 
     def batch(self, step: int, rows: slice) -> Labelled:
         """See `Source`; the whole batch is drawn, so that a row does not depend on who asks for it."""
-        index = shuffled(len(self._labels), self._batch_size, self._seed, step)
+        index = shuffled(self._count, self._batch_size, self._seed, step)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_seed(self._seed, step))
-            samples = self._draw(index)[rows]
-        return Labelled(samples, self._labels[index][rows])
+            samples, answers = self._draw(index)
+        asked = self._questions[whose_turn(step, len(self._questions))]
+        return Labelled(samples[rows], answers[asked][rows])
 
 
 def drawer(samples: Samples, spec: PreprocessSpec) -> Drawer:
@@ -85,9 +100,10 @@ class _Pictures:
                 fix="name pictures of your own under `data`",
             )
         self._pictures = torch.from_numpy(samples.data).permute(0, 3, 1, 2).contiguous()
+        self._labels = torch.from_numpy(samples.labels)
 
-    def __call__(self, index: Tensor) -> Tensor:
-        return shift_and_flip(self._pictures[index].float() / 255, pad=4)
+    def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return shift_and_flip(self._pictures[index].float() / 255, pad=4), (self._labels[index],)
 
 
 class _Clips:
@@ -95,13 +111,13 @@ class _Clips:
 
     def __init__(self, samples: Samples, spec: VideoSpec) -> None:
         self._stills = torch.from_numpy(samples.data).permute(0, 3, 1, 2).contiguous()
-        self._spec = spec
+        self._labels, self._spec = torch.from_numpy(samples.labels), spec
 
-    def __call__(self, index: Tensor) -> Tensor:
+    def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         stills = mirror(self._stills[index].float() / 255)
         motions = torch.randint(0, len(MOTIONS), (len(stills),))
         film = simulate_motion(stills, motions, frames=self._spec.num_frames, size=self._spec.size)
-        return film.clamp(0, 1)
+        return film.clamp(0, 1), (self._labels[index], motions)
 
 
 class _Chips:
@@ -109,14 +125,14 @@ class _Chips:
 
     def __init__(self, samples: Samples, spec: ThermalSpec) -> None:
         self._chips = torch.from_numpy(samples.data)[:, None]
-        self._spec = spec
+        self._labels, self._spec = torch.from_numpy(samples.labels), spec
 
-    def __call__(self, index: Tensor) -> Tensor:
+    def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         chips = crop(turn(self._chips[index].float() / 255), smallest=0.85)
         resized = functional.interpolate(
             chips, (self._spec.size,) * 2, mode=self._spec.interpolation, antialias=self._spec.antialias
         )
-        return jitter(resized, gain=0.2, offset=0.1)
+        return jitter(resized, gain=0.2, offset=0.1), (self._labels[index],)
 
 
 class _Sounds:
@@ -124,7 +140,8 @@ class _Sounds:
 
     def __init__(self, samples: Samples, spec: AudioSpec) -> None:
         self._sounds = SpedSounds(samples, spec, _SPEEDS)
-        self._domain = FilterBank(spec)
+        self._labels, self._domain = torch.from_numpy(samples.labels), FilterBank(spec)
 
-    def __call__(self, index: Tensor) -> Tensor:
-        return self._domain.samples(self._sounds.pictures(self._sounds.draw(index)))
+    def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        pictures = self._sounds.pictures(self._sounds.draw(index))
+        return self._domain.samples(pictures), (self._labels[index],)

@@ -53,5 +53,5 @@ class Towers:
     @classmethod
     def of(cls, scene: Scene) -> Towers:
         """A scene's student and its text side."""
-        assert scene.text is not None  # `make_scene` gives one
+        assert scene.text is not None  # `make_scenes` gives one
         return cls(scene.features, Reader(scene.text.encoder, scene.text.tokenizer))
