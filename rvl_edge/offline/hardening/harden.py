@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import nn
+
+from rvl_edge.offline.hardening.keeping import keeping
 from rvl_edge.offline.hardening.lora import add_lora, merge_lora
 from rvl_edge.offline.hardening.objectives.interface import Scene, TrainsText
 from rvl_edge.offline.hardening.preparing import open_material
@@ -67,11 +70,14 @@ def harden(
             validate=validator(material.validation, recipe.label_sets, each, processes),
             length=recipe.length,
         )
-        train(stage, folder, processes, report(f"{number + 1}. {each.name}"), board=board)
+        with keeping(each.keep, _learning(scenes[0], each)):
+            train(stage, folder, processes, report(f"{number + 1}. {each.name}"), board=board)
         processes.wait()
         metrics += read_metrics(folder / METRICS_NAME)
         if _trains_text(each):
             scenes = tuple(with_new_anchors(scene) for scene in scenes)
+    # What a stage keeps changes its result after its own validation.
+    accuracy = stage.validate(scenes) if each.keep else metrics[-1].accuracy
     student, text = _whole(recipe, scenes[0], processes)
     if processes.first:
         _save(recipe, student, text, output)
@@ -81,10 +87,18 @@ def harden(
             files=material.files,
             home=data,
             metrics=metrics,
+            validation=accuracy,
             processes=processes,
         )
     processes.wait()
     return metrics
+
+
+def _learning(scene: Scene, stage: StageRecipe) -> list[nn.Module]:
+    if not _trains_text(stage):
+        return [scene.student]
+    assert scene.text is not None  # `make_scenes` gives one
+    return [scene.student, scene.text.encoder]
 
 
 def _trains_text(stage: StageRecipe) -> bool:

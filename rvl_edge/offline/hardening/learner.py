@@ -102,8 +102,7 @@ class Hardening:
         scenes = self._scenes
         if self._trains_text:
             scenes = [with_new_anchors(each) for each in scenes]
-        with torch.compiler.set_stance("force_eager"):  # its batches come in every size, each once
-            return self._validate(scenes)
+        return self._validate(scenes)
 
     def _scene(self, step: int) -> Scene:
         return self._scenes[whose_turn(step, len(self._scenes))]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -30,6 +30,7 @@ def write_provenance(
     files: Sequence[Path],
     home: Path,
     metrics: Sequence[EpochMetrics],
+    validation: Mapping[str, float],
     processes: Processes,
 ) -> None:
     """Write `hardening.json` into the folder of a checkpoint.
@@ -40,6 +41,7 @@ def write_provenance(
         files: training data; of more than a few, names and sizes are hashed instead of their content.
         home: folder that the files are named relative to.
         metrics: of all stages.
+        validation: accuracy of what is written.
         processes: that trained it.
     """
     seconds = sum(each.seconds for each in metrics)
@@ -59,7 +61,7 @@ def write_provenance(
         "fsdp": processes.spread,
         "training seconds": round(seconds, 1),
         "samples per second": round(drawn / seconds, 1) if seconds else None,
-        "validation": metrics[-1].accuracy if metrics else {},
+        "validation": dict(validation),
     }
     write_atomic(folder / PROVENANCE_NAME, (json.dumps(document, indent=2) + "\n").encode())
 

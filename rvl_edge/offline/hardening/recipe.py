@@ -142,6 +142,7 @@ class StageRecipe(_Entry):
         lr: peak learning rate.
         warm_up: part of the steps in which the rate rises.
         average_decay: of the exponential moving average that becomes the result; 0 for none.
+        keep: part of what the stage began with that its result keeps, weight by weight.
         largest_gradient: norm that gradients are scaled down to.
         precision: of the encoder in the outer step.
         attack_precision: of the encoder while it is attacked; `precision`, if left out.
@@ -160,6 +161,7 @@ class StageRecipe(_Entry):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.07
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    keep: Annotated[float, Field(ge=0, lt=1)] = 0.0
     largest_gradient: Annotated[float, Field(gt=0)] | None = None
     precision: Precision = "bfloat16"
     attack_precision: Precision | None = None
