@@ -16,7 +16,7 @@ from torch import nn
 
 @contextmanager
 def keeping(part: float, modules: Sequence[nn.Module]) -> Iterator[None]:
-    """What modules learn within the block is mixed with their weights of before: `(1 - part) after + part before`."""
+    """What modules learn within the block is mixed with what they were: `(1 - part) after + part before`."""
     if not part:
         yield
         return
