@@ -24,6 +24,7 @@ TWO_STAGES = [STAGE, {**STAGE, "objective": {"name": "rlbind"}}]
 PROBLEMS = {
     "all weights": ([STAGE], {}),
     "two stages": (TWO_STAGES, {}),
+    "part kept": ([{**each, "keep": 0.5} for each in TWO_STAGES], {}),
     "low rank": ([{**STAGE, "optimiser": "adamw"}], {"lora": LORA}),
     "multipliers": ([{**STAGE, "objective": {"name": "lore", "dual_every": 2}}], {}),
     "streams": ([STAGE], {"data": SHARDS}),
@@ -102,6 +103,20 @@ def test_two_processes_train_as_one_does(
     one, other = weights(tmp_path / "alone"), weights(tmp_path / "pair")
     for name, value in one.items():
         torch.testing.assert_close(value, other[name], atol=2e-3, rtol=1e-2)
+
+
+def test_a_stage_keeps_part_of_what_it_began_with(tmp_path: Path) -> None:
+    found = {}
+    for keep in (0.0, 0.25):
+        folder = tmp_path / str(keep)
+        folder.mkdir()
+        first = write_problem(folder, [{**STAGE, "keep": keep}])
+        train(first, folder / "one")
+        found[keep] = weights(folder / "one")
+    plain = open_checkpoint(tmp_path / "0.0/checkpoint").state_dict()
+    for name, value in found[0.25].items():
+        wanted = 0.75 * found[0.0][name].float() + 0.25 * plain[name]
+        torch.testing.assert_close(value.float(), wanted, atol=2e-3, rtol=2e-3, msg=name)
 
 
 def test_low_rank_updates_leave_all_but_their_layers_alone(tmp_path: Path) -> None:
