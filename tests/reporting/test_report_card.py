@@ -13,7 +13,7 @@ import pytest
 from made_up import CLEAN, COUNT, attack, corruption, evaluation, ratio
 
 from rvl_edge.errors import ConfigError
-from rvl_edge.offline.evaluation.results import Evaluation
+from rvl_edge.offline.evaluation.results import Condition, Evaluation
 from rvl_edge.offline.evaluation.wilson import proportion
 from rvl_edge.offline.reporting.card import Card, make_card
 from rvl_edge.offline.reporting.colours import heat_colour, luminance
@@ -21,6 +21,8 @@ from rvl_edge.offline.reporting.documents import Documents
 from rvl_edge.offline.reporting.files import NAMES, report_files, write_report
 from rvl_edge.offline.reporting.markdown import as_markdown
 from rvl_edge.offline.reporting.page import as_page
+from rvl_edge.offline.reporting.plots import accuracy_charts
+from rvl_edge.offline.reporting.tables import accuracy_table, recall_table, settings_table
 from rvl_edge.types import Modality
 
 RUN = (
@@ -138,6 +140,46 @@ def test_curves_begin_at_the_clean_accuracy_and_rise_in_eps() -> None:
     assert heights == sorted(heights)  # SVG's y points down: accuracy falls
     assert (heights[2] - heights[0]) / (heights[1] - heights[0]) == pytest.approx((24 - 6) / (24 - 15), 0.01)
     assert hardened[-1][1] < plain[-1][1]
+
+
+def test_conditions_stand_in_order_however_they_were_run() -> None:
+    ran = (
+        (attack(8), 3),
+        (ratio(20), 2),
+        (attack(2), 15),
+        (CLEAN, 24),
+        (ratio(40), 20),
+        (attack(4, "apgd-ce"), 9),
+    )
+    (sense,) = made_of(
+        evaluation("a", ran), evaluation("b", ((attack(4), 6), (attack(1), 20), (CLEAN, 22)))
+    ).senses
+    order = ["clean", "apgd-ce 4/255", *(f"apgd-ce+t {eps}/255" for eps in (1, 2, 4, 8))]
+    order += ["apgd-ce+t 40 dB", "apgd-ce+t 20 dB"]
+    assert [row[0] for row in accuracy_table(sense).rows] == order
+    settings = [row[1] for row in settings_table(sense).rows if row[0] == "a"]
+    assert settings == [each for each in order if each not in ("apgd-ce+t 1/255", "apgd-ce+t 4/255")]
+    captions = [each.caption for each in accuracy_charts(sense)]
+    assert captions == [
+        "Accuracy under apgd-ce, linf.",
+        "Accuracy under apgd-ce+t, linf.",
+        "Accuracy under apgd-ce+t, l2.",
+    ]
+
+
+def test_classes_are_shown_under_the_hardest_attack_that_all_encoders_met() -> None:
+    words = Condition(kind="attack", name="words")
+    ran = ((CLEAN, 24), (words, 0), (attack(1), 15), (attack(4, "pgd"), 9), (attack(4), 6))
+    only = (attack(8), 1)
+    (sense,) = made_of(evaluation("a", ran), evaluation("b", (*ran, only))).senses
+    table = recall_table(sense)
+    assert table.heads[1:] == ("a, clean", "a, apgd-ce+t 4/255", "b, clean", "b, apgd-ce+t 4/255")
+    assert "apgd-ce+t 4/255" in table.caption
+    assert table.rows[0] == ("dog", *["80.0 [49.0, 94.3]", "20.0 [5.7, 51.0]"] * 2)
+    (alone,) = made_of(evaluation("a", (only, (CLEAN, 24), (words, 0)))).senses
+    assert recall_table(alone).heads[1:] == ("a, clean", "a, apgd-ce+t 8/255")
+    (unattacked,) = made_of(evaluation("a")).senses
+    assert recall_table(unattacked).heads[1:] == ("a, clean",)
 
 
 def test_ratios_stand_from_the_weakest_attack_to_the_strongest() -> None:

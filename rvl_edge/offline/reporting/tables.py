@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from rvl_edge.offline.evaluation.results import Condition
 from rvl_edge.offline.evaluation.wilson import Proportion
+from rvl_edge.offline.hardening.threat import Norm
 from rvl_edge.offline.reporting.card import Card, EncoderCard, Measured, SenseCard
 
 ABSENT = "–"
@@ -49,16 +52,22 @@ def describe_sense(sense: SenseCard) -> str:
     )
 
 
+def in_order(measured: Iterable[Measured]) -> list[Measured]:
+    """By kind, name and norm, and from the weakest to the strongest: eps and severity rise, ratios fall."""
+
+    def place(each: Measured) -> tuple[int, str, int, float, float, int]:
+        found = each.condition
+        kind = get_args(Condition.model_fields["kind"].annotation).index(found.kind)
+        norm = (None, *Norm).index(found.norm)
+        return kind, found.name, norm, found.eps or 0, -(found.snr_db or 0), found.severity or 0
+
+    return sorted(measured, key=place)
+
+
 def accuracy_table(sense: SenseCard) -> Table:
     """A row a condition without corruptions, a column an encoder."""
-    titles = dict.fromkeys(
-        each.title
-        for encoder in sense.encoders
-        for each in encoder.measured
-        if each.condition.kind in ("clean", "attack")
-    )
     rows = []
-    for title in titles:
+    for title in _titles(sense, ("clean", "attack")):
         found = [find(encoder, title) for encoder in sense.encoders]
         rows.append((title, *(ABSENT if each is None else interval(each.accuracy) for each in found)))
     heads = ("condition", *(each.subject.name for each in sense.encoders))
@@ -66,19 +75,22 @@ def accuracy_table(sense: SenseCard) -> Table:
 
 
 def recall_table(sense: SenseCard) -> Table:
-    """A row a class; for each encoder clean and under the attack on samples that it withstood best."""
+    """A row a class; for each encoder clean and under the hardest attack on samples, one for all encoders."""
+    hardest = _hardest(sense)
+    titles = [*_titles(sense, ("clean",)), *([] if hardest is None else [hardest])]
     heads, columns = ["class"], []
     for encoder in sense.encoders:
-        attacks = [each for each in encoder.measured if _is_attack(each)]
-        shown = [each for each in encoder.measured if each.condition.kind == "clean"]
-        shown += sorted(attacks, key=lambda each: -each.accuracy.value)[:1]
+        shown = [each for each in (find(encoder, title) for title in titles) if each is not None]
         heads += [f"{encoder.subject.name}, {each.title}" for each in shown]
         columns += [each.recall for each in shown]
     rows = [
         (label, *(interval(column[label]) if label in column else ABSENT for column in columns))
         for label in sense.samples.labels
     ]
-    return Table("Right answers of each class in per cent, with 95 % intervals", tuple(heads), tuple(rows))
+    caption = "Right answers of each class in per cent, with 95 % intervals"
+    if hardest is not None:
+        caption += f"; {hardest} is the attack that leaves the fewest right"
+    return Table(caption, tuple(heads), tuple(rows))
 
 
 def signs_table(encoder: EncoderCard) -> Table:
@@ -101,7 +113,7 @@ def settings_table(sense: SenseCard) -> Table:
     rows: list[tuple[str, ...]] = []
     for encoder in sense.encoders:
         corrupted = [each for each in encoder.measured if each.condition.kind == "corruption"]
-        for each in encoder.measured:
+        for each in in_order(encoder.measured):
             if each in corrupted:
                 continue
             condition = each.condition
@@ -195,6 +207,22 @@ def interval(share: Proportion) -> str:
 def percent(share: float) -> str:
     """A part of 1 in per cent, without the sign."""
     return f"{share * 100:.1f}"
+
+
+def _titles(sense: SenseCard, kinds: Container[str]) -> list[str]:
+    every = in_order(each for encoder in sense.encoders for each in encoder.measured)
+    return list(dict.fromkeys(each.title for each in every if each.condition.kind in kinds))
+
+
+def _hardest(sense: SenseCard) -> str | None:
+    """Lowest mean accuracy, of those that most encoders were attacked by; the weakest of equals."""
+    shares: dict[str, list[float]] = {}
+    for each in in_order(each for encoder in sense.encoders for each in encoder.measured):
+        if _is_attack(each):
+            shares.setdefault(each.title, []).append(each.accuracy.value)
+    most = max(map(len, shares.values()), default=0)
+    means = {title: sum(values) / most for title, values in shares.items() if len(values) == most}
+    return min(means, key=means.__getitem__, default=None)
 
 
 def _is_attack(measured: Measured) -> bool:
