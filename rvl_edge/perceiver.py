@@ -81,14 +81,9 @@ class Perceiver:
         check_backend(backend)
         manifest = bundle.manifest
         wanted = list(manifest.senses) if modalities is None else [_modality(each) for each in modalities]
-        absent = [each for each in wanted if each not in manifest.senses]
-        if absent or not wanted:
-            raise ConfigError(
-                f"bundle {manifest.name} has no such sense" if absent else "no sense was asked for",
-                got=", ".join(absent) or None,
-                expected=", ".join(manifest.senses),
-                fix="name senses that the bundle has, or leave modalities out",
-            )
+        manifest.check_senses(wanted)
+        if not wanted:
+            raise ConfigError("no sense was asked for", fix="name one that the bundle has, or none for all")
         self.bundle = bundle
         self._judge = Judge(bundle, wanted)
         self._encoders = {each: SenseEncoder(bundle, each, threads, backend) for each in wanted}

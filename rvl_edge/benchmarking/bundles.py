@@ -17,7 +17,6 @@ from rvl_edge.benchmarking.flops import count_gflop
 from rvl_edge.benchmarking.timing import Pace
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.manifest import SenseEntry
-from rvl_edge.errors import ConfigError
 from rvl_edge.types import Modality
 
 
@@ -71,10 +70,8 @@ def bench_sense(
         MissingDependency: a backend is not installed.
         BackendError: a runtime cannot load or run the graph.
     """
-    entry = bundle.manifest.senses.get(modality)
-    if entry is None:
-        known = ", ".join(bundle.manifest.senses)
-        raise ConfigError(f"bundle {bundle.manifest.name} has no such sense", got=modality, expected=known)
+    bundle.manifest.check_senses([modality])
+    entry = bundle.manifest.senses[modality]
     contenders = [*others, *(_contender(bundle, entry, backend, plan.threads) for backend in plan.backends)]
     random = np.random.default_rng(0)
     batches: list[npt.NDArray[np.float32]] = [

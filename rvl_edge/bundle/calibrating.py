@@ -16,7 +16,6 @@ from rvl_edge.bundle.calibration import (
 )
 from rvl_edge.bundle.opening import Bundle
 from rvl_edge.bundle.writing import amend_bundle
-from rvl_edge.errors import BundleError
 from rvl_edge.types import Modality
 
 
@@ -31,7 +30,8 @@ def write_confidence(path: Path, fitted: Mapping[Modality, Sequence[ConfidenceEn
         fitted: entries by sense, fitted on this bundle.
 
     Raises:
-        BundleError: `path` is no sound bundle, lacks a sense, or cannot be written.
+        ConfigError: the bundle lacks a sense.
+        BundleError: `path` is no sound bundle, or cannot be written.
     """
 
     def put(old: SenseCalibration, modality: Modality) -> SenseCalibration:
@@ -62,13 +62,7 @@ def _change(
 ) -> None:
     bundle = Bundle.open(path)
     manifest = bundle.manifest
-    absent = [modality for modality in senses if modality not in manifest.senses]
-    if absent:
-        raise BundleError(
-            f"bundle {manifest.name} has no such sense",
-            got=", ".join(absent),
-            expected=", ".join(manifest.senses),
-        )
+    manifest.check_senses(senses)
     known = {} if bundle.calibration is None else bundle.calibration.senses
     changed = {}
     for modality in senses:

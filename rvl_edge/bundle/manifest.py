@@ -11,10 +11,12 @@ were crafted, and the bundle was signed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rvl_edge.errors import ConfigError
 from rvl_edge.preprocess.spec import AudioSpec, PreprocessSpec, VideoSpec
 from rvl_edge.types import Modality
 
@@ -191,6 +193,21 @@ class Manifest(_Entry):
         if len(set(paths)) < len(paths):
             raise ValueError("two entries name the same file")
         return self
+
+    def check_senses(self, senses: Iterable[Modality]) -> None:
+        """Refuse to go on with senses that the bundle lacks.
+
+        Raises:
+            ConfigError: names them, and those that there are.
+        """
+        absent = [each for each in senses if each not in self.senses]
+        if absent:
+            raise ConfigError(
+                f"bundle {self.name} has no such sense",
+                got=", ".join(absent),
+                expected=", ".join(self.senses),
+                fix="name senses that the bundle has, or leave them out for all",
+            )
 
     def graphs(self) -> tuple[GraphEntry, ...]:
         """The ONNX graphs: one a sense, the sentinels, and the text tower's."""

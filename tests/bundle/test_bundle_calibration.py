@@ -24,7 +24,7 @@ from rvl_edge.bundle.calibration import (
 )
 from rvl_edge.bundle.manifest import FileRef, GraphEntry, Manifest
 from rvl_edge.bundle.revisions import REVISIONS
-from rvl_edge.errors import BundleError, CalibrationStale, HashMismatch
+from rvl_edge.errors import BundleError, CalibrationStale, ConfigError, HashMismatch
 from rvl_edge.types import Modality
 
 TEMPLATES = ("a photo of a {}", "one {} seen by a robot")
@@ -234,7 +234,7 @@ def test_a_sense_that_the_bundle_lacks_is_refused(own_bundle: Path) -> None:
     manifest = Bundle.open(own_bundle).manifest
     senses = {key: value for key, value in manifest.senses.items() if key is not Modality.DEPTH}
     rewrite(own_bundle, manifest.model_copy(update={"senses": senses}))
-    with pytest.raises(BundleError, match="no such sense"):
+    with pytest.raises(ConfigError, match="no such sense: got depth"):
         write_confidence(own_bundle, {Modality.DEPTH: [entry()]})
     assert not (own_bundle / CALIBRATION_NAME).exists()
 

@@ -24,7 +24,7 @@ from rvl_edge.offline.building.builder import Built, Settings, build_engine
 from rvl_edge.offline.building.checking import check_agreement, load_built
 from rvl_edge.offline.building.gating import Gates
 from rvl_edge.offline.building.monitor import Progress, Step
-from rvl_edge.offline.building.recipe import BuildRecipe, check_senses
+from rvl_edge.offline.building.recipe import BuildRecipe
 from rvl_edge.offline.building.storing import alone, store_engine
 
 
@@ -213,7 +213,7 @@ def _machine(recipe: BuildRecipe, trt: Any, gpu: Cuda) -> Machine:
 
 def _graphs(recipe: BuildRecipe, manifest: Manifest) -> Sequence[str]:
     senses = manifest.senses if recipe.senses is None else recipe.senses
-    check_senses(manifest, senses)
+    manifest.check_senses(senses)
     entries: list[GraphEntry] = []
     for each in senses:
         sense = manifest.senses[each]

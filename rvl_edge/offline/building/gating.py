@@ -13,7 +13,7 @@ from rvl_edge.bundle.manifest import GraphEntry
 from rvl_edge.bundle.opening import locate
 from rvl_edge.errors import ConfigError, MissingDependency
 from rvl_edge.offline.building.monitor import Step
-from rvl_edge.offline.building.recipe import BuildRecipe, SenseGates, check_senses
+from rvl_edge.offline.building.recipe import BuildRecipe, SenseGates
 from rvl_edge.offline.building.storing import alone
 from rvl_edge.offline.gates import (
     Replay,
@@ -45,7 +45,7 @@ class Gates:
             ConfigError: the bundle lacks a sense, or holds no frames for it as the recipe wants them.
             BundleError: its frames are of another graph.
         """
-        check_senses(bundle.manifest, self.senses)
+        bundle.manifest.check_senses(self.senses)
         if self.data is None:
             for modality, gates in self.senses.items():
                 read_replay(bundle, modality, gates)
@@ -100,7 +100,7 @@ def craft_frames(
         raise ConfigError("frames are crafted for the gates of a recipe and into a bundle", fix="name both")
     root = locate(source).resolve()
     with alone(root):
-        check_senses(Bundle.open(root).manifest, recipe.gates)
+        Bundle.open(root).manifest.check_senses(recipe.gates)
         for modality, gates in recipe.gates.items():
             opened = Bundle.open(root)
             replay = _craft(opened, modality, data, gates, _told(modality, on_step))

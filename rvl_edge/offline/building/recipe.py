@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rvl_edge._validation import complaints
-from rvl_edge.bundle.manifest import BatchRange, BundleName, ComputeCapability, EngineFlavour, Manifest
+from rvl_edge.bundle.manifest import BatchRange, BundleName, ComputeCapability, EngineFlavour
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.gates import GateRecipe
 from rvl_edge.types import Modality
@@ -69,17 +68,6 @@ class BuildRecipe(BaseModel):
         if old:
             raise ValueError(f"compute_capabilities: TensorRT needs 7.5 or higher, got {', '.join(old)}")
         return self
-
-
-def check_senses(manifest: Manifest, senses: Iterable[Modality]) -> None:
-    """Raise ConfigError where a recipe names a sense that the bundle lacks."""
-    absent = [each for each in senses if each not in manifest.senses]
-    if absent:
-        raise ConfigError(
-            f"bundle {manifest.name} has no such sense",
-            got=", ".join(absent),
-            expected=", ".join(manifest.senses),
-        )
 
 
 def read_recipe(path: Path) -> BuildRecipe:
