@@ -53,6 +53,7 @@ def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(
     assert [each.accuracy for each in resumed] == [each.accuracy for each in unbroken]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_run_under_kill_9_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
     recipe = write_problem(tmp_path, [STAGE])
     command = [sys.executable, small.__file__, str(recipe), str(tmp_path / "killed"), "4"]
