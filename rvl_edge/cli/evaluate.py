@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -102,16 +103,27 @@ def run(
         Path, typer.Option("--run", help="Folder for parts of results; the same one resumes.")
     ] = Path("runs/evaluate"),
     shard: Annotated[str, typer.Option(help="This machine's part of the work, such as 2/3.")] = "1/1",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Share the work over a Ray cluster: auto (this machine's), local (start one) or HOST:PORT.",
+        ),
+    ] = None,
+    ray_workers: Annotated[
+        int | None, typer.Option(min=1, help="One a GPU, or else one a machine, if left out.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a bundle or a checkpoint on labelled sets, as it is, attacked and corrupted.
 
     Zero-shot through text anchors. A bundle is asked with the encoders and preprocessing that a robot runs, a
     checkpoint by torch, which can be attacked. A run that was cut off goes on where it was when it is started
-    again with the same --run; under torchrun or accelerate launch the processes share the work.
+    again with the same --run. Processes share the work under torchrun or accelerate launch, machines by --ray
+    or --shard; data and checkpoints are under the same paths on all of them.
     """
     sets = existing(data)
-    treated = attack or corruptions or checks or prompts
+    treated = attack or corruptions or checks or prompts or ray
     with offline_half("evaluate"):
         from rvl_edge.offline.evaluation.plans import is_bundle
     if not treated and is_bundle(subject):
@@ -126,13 +138,13 @@ def run(
         from rvl_edge.offline.evaluation.arms import Effort
         from rvl_edge.offline.evaluation.budgets import radii, ratios
         from rvl_edge.offline.evaluation.evaluate import read_targets
-        from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, bundle_run, checkpoint_run
+        from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, Plan
         from rvl_edge.offline.evaluation.running import Share
         from rvl_edge.offline.hardening.threat import Norm
         from rvl_edge.offline.training.processes import Processes
         from rvl_edge.types import Modality
 
-    processes, (index, count) = Processes(device), robustness.shard(shard)
+    processes, (index, count) = Processes("cpu" if ray else device), robustness.shard(shard)
     share = Share((index - 1) * processes.count + processes.index, count * processes.count)
     asked = Asked(
         sets, Part(part), samples, label_set, at_sensor, None if text is None else existing(text), labels
@@ -154,24 +166,21 @@ def run(
     means = Means(run_folder, seed, batch_size, precision, processes.device)
     wanted = {} if targets is None else read_targets(existing(targets))
     title = name or ("embedded" if subject is None else subject.resolve().name)
-    if not is_bundle(subject):
-        assert subject is not None  # which would be the embedded bundle
-        work = checkpoint_run(title, existing(subject), asked, conditions, means)
-        robustness.carry_out(work, share, out, wanted, as_json=as_json)
-        return
-    if len(modality or ()) != 1:
+    if is_bundle(subject) and len(modality or ()) != 1:
         raise ConfigError("one sense a run", got=modality, fix="name it by --modality")
-    assert modality
-    with bundle_run(
-        title,
-        subject,
-        modality=Modality(modality[0]),
-        backend=backend,
-        asked=asked,
-        conditions=conditions,
-        means=means,
-    ) as work:
-        robustness.carry_out(work, share, out, wanted, as_json=as_json)
+    sense = Modality(modality[0]) if modality else None
+    subject = None if subject is None else existing(subject)
+    plan = Plan(title, subject, asked, conditions, means, sense, backend)
+    cluster = None
+    if ray is not None:
+        if share.count > 1:
+            raise ConfigError("--ray shares the work out by itself", fix="leave out --shard and torchrun")
+        with offline_half("evaluate --ray", extra="ray"):
+            from rvl_edge.offline.evaluation.over_ray import Cluster
+        cluster = Cluster(ray, ray_workers, gpus=device != "cpu")
+    with plan.open() as work:
+        by = None if cluster is None else partial(cluster.compute, plan, work)
+        robustness.carry_out(work, share, by, out, wanted, as_json=as_json)
 
 
 def _as_it_is(

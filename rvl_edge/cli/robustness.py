@@ -15,7 +15,7 @@ from rvl_edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from rvl_edge.offline.evaluation.results import Evaluation
-    from rvl_edge.offline.evaluation.running import Run, Share
+    from rvl_edge.offline.evaluation.running import Compute, Run, Share
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -43,13 +43,20 @@ def severities(text: str) -> tuple[int, ...]:
 
 
 def carry_out(
-    run: Run, share: Share, out: Path | None, targets: Mapping[str, float], *, as_json: bool
+    run: Run,
+    share: Share,
+    by: Compute | None,
+    out: Path | None,
+    targets: Mapping[str, float],
+    *,
+    as_json: bool,
 ) -> None:
     """Compute a share; whoever finds all parts done writes and prints the result.
 
     Args:
         run: what to compute.
         share: which of it.
+        by: computes in another place; None is here.
         out: file for the result.
         targets: accuracy to reach, by the title of a condition.
         as_json: print one JSON document.
@@ -67,7 +74,7 @@ def carry_out(
             "a target is of no condition of this run", got=", ".join(unknown), expected=", ".join(titles)
         )
     with progress() as advance:
-        parts, finished = run.parts(share), 0
+        parts, finished = len(run.pieces(share)), 0
 
         def report(title: str, done: int, total: int, rate: float) -> None:
             nonlocal finished
@@ -75,7 +82,7 @@ def carry_out(
             advance("all", finished, parts)
             advance(title, done, total, f"{rate:.1f} samples/s")
 
-        run.compute(share, report)
+        run.compute(share, report, by)
     found = run.collect()
     if found is None:
         typer.echo(f"this share is done; the parts are in {run.folder}, others are missing", err=True)

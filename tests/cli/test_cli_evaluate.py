@@ -116,3 +116,14 @@ def test_a_missed_target_fails_after_the_result_is_kept(small: SmallSets, tmp_pa
     targets.write_text("fgsm 4/255: 0\n")
     unknown = CliRunner().invoke(app, arguments)
     assert isinstance(unknown.exception, ConfigError)
+
+
+def test_over_ray_needs_its_extra_and_shares_the_work_out_alone(
+    rvl_edge: CommandLine, small: SmallSets
+) -> None:
+    without = rvl_edge(*_arguments(small, "--ray", "local", "--json"), blocked=("ray",))
+    assert (without.code, without.document["error"]["code"]) == (3, "missing-dependency")
+    assert "rvl-edge-sdk[ray]" in without.document["error"]["fix"]
+    twice = rvl_edge(*_arguments(small, "--ray", "local", "--shard", "1/2", "--json"))
+    assert (twice.code, twice.document["error"]["code"]) == (2, "config")
+    assert "--shard" in twice.document["error"]["fix"]

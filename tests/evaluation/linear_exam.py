@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from linear_encoder import Plain, Problem
 from torch import Tensor
@@ -70,5 +71,6 @@ def linear_run(
         precision="float32",
     )
     case.encoder.requires_grad_(False)
-    judge = Judge(subject, logits or case.classifier, torch.device("cpu"))
+    anchors = np.eye(case.classes, dtype=np.float32)
+    judge = Judge(subject, anchors, logits or case.classifier, torch.device("cpu"))
     return Run(cast(Exam, LinearExam(case)), judge, arms, seed=3, batch_size=16, folder=folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -113,6 +113,72 @@ class Means:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A run before it is opened: names and paths, which another machine can open as well.
+
+    Attributes:
+        name: of the encoder, in tables.
+        subject: a checkpoint, or a bundle; None is the embedded bundle.
+        asked: which samples.
+        conditions: what is done to them.
+        means: how it is computed.
+        modality: of a bundle; a checkpoint has one.
+        backend: of a bundle.
+    """
+
+    name: str
+    subject: Path | None
+    asked: Asked
+    conditions: Conditions
+    means: Means
+    modality: Modality | None = None
+    backend: str = "onnxruntime"
+
+    @contextmanager
+    def open(self) -> Iterator[Run]:
+        """The run, within the block.
+
+        Raises:
+            ConfigError: names, samples or conditions that do not go together.
+            CheckpointError: a checkpoint that cannot be read.
+            BackendError: a bundle's graph cannot be run.
+        """
+        if self.subject is not None and not is_bundle(self.subject):
+            yield checkpoint_run(self.name, self.subject, self.asked, self.conditions, self.means)
+            return
+        if self.modality is None:
+            raise ConfigError("a bundle is asked about one sense a run", fix="name it by --modality")
+        with bundle_run(
+            self.name,
+            self.subject,
+            modality=self.modality,
+            backend=self.backend,
+            asked=self.asked,
+            conditions=self.conditions,
+            means=self.means,
+        ) as run:
+            yield run
+
+    def elsewhere(self, device: torch.device) -> Plan:
+        """The same on another device and from another working folder: its paths are absolute."""
+        asked, conditions = self.asked, self.conditions
+        return replace(
+            self,
+            subject=_absolute(self.subject),
+            asked=replace(
+                asked,
+                data=asked.data.absolute(),
+                text=_absolute(asked.text),
+                labels=asked.labels.absolute(),
+            ),
+            conditions=replace(
+                conditions, surrogate=_absolute(conditions.surrogate), words=conditions.words.absolute()
+            ),
+            means=replace(self.means, device=device),
+        )
+
+
 def is_bundle(path: Path | None) -> bool:
     """Whether this is a bundle (None is the embedded one) and not a checkpoint."""
     return path is None or (path / MANIFEST_NAME).is_file()
@@ -177,6 +243,10 @@ def bundle_run(
         arms = _arms(exam, conditions, _surrogate(conditions, spec, exam, asked, means), means.seed)
         judge = bundle_judge(name, perceiver, exam)
         yield Run(exam, judge, arms, means.seed, means.batch_size, means.folder)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
 
 
 def _exam(modality: Modality, spec: PreprocessSpec, asked: Asked) -> Exam:

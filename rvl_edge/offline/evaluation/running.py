@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +30,7 @@ from rvl_edge.offline.evaluation.results import Condition, Evaluation, Outcome
 from rvl_edge.offline.evaluation.subjects import Judge
 
 Report = Callable[[str, int, int, float], None]
+"""Called after each part with the condition, its parts done and in all, and samples per second."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,37 @@ class Share:
 
     index: int = 0
     count: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One batch under one condition.
+
+    Attributes:
+        name: of its file within the run's folder, after all that it depends on.
+        arm: the condition.
+        batch: which.
+    """
+
+    name: str
+    arm: Arm
+    batch: int
+
+
+class Part(BaseModel):
+    """What came out of a piece: answers of each sample, computing time, and what computed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    answers: ClassColumn
+    confidences: RealColumn
+    losses: RealColumn
+    seconds: float
+    device: str
+
+
+Compute = Callable[[Sequence[Piece]], Iterable[tuple[Piece, Part]]]
+"""Pieces to parts, each as soon as it is done, in any order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,39 +92,81 @@ class Run:
     batch_size: int
     folder: Path
 
-    def compute(self, share: Share, report: Report) -> None:
+    def compute(self, share: Share, report: Report, by: Compute | None = None) -> None:
         """Compute this process's parts that are not there yet.
 
         Args:
             share: which are this process's.
-            report: called after each part with the condition, its parts done and in all (of this share), and
-                samples per second.
+            report: called after each part, also of those that were there.
+            by: computes the missing ones in another place; None is here.
         """
-        work = self._work(share)
-        for arm in self.arms:
-            own = [batch for each, batch in work if each is arm]
-            for done, batch in enumerate(own, start=1):
-                path = self._path(arm.condition, batch)
-                part = _read(path)
-                if part is None:
-                    part = self._part(arm, batch)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_atomic(path, part.model_dump_json().encode())
-                report(arm.condition.title, done, len(own), len(part.answers) / max(part.seconds, 1e-9))
+        pieces = self.pieces(share)
+        totals, done = Counter(each.arm.condition.title for each in pieces), Counter[str]()
 
-    def parts(self, share: Share) -> int:
-        """How many parts are this process's."""
-        return len(self._work(share))
+        def tally(piece: Piece, part: Part) -> None:
+            title = piece.arm.condition.title
+            done[title] += 1
+            report(title, done[title], totals[title], len(part.answers) / max(part.seconds, 1e-9))
+
+        missing = []
+        for piece in pieces:
+            kept = self._read(piece)
+            if kept is None:
+                missing.append(piece)
+            else:
+                tally(piece, kept)
+        for piece, part in (by or self._here)(missing):
+            path = self.folder / piece.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, part.model_dump_json().encode())
+            tally(piece, part)
+
+    def pieces(self, share: Share) -> list[Piece]:
+        """This process's pieces of the work, condition by condition."""
+        settings = {
+            "release": release(),
+            "subject": self.judge.subject.model_dump(exclude={"name"}),
+            "samples": self.exam.described.model_dump(),
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+        }
+        folder = key(settings)
+        every = [
+            Piece(f"{folder}/{key(arm.condition.model_dump())}-{batch:05d}.json", arm, batch)
+            for arm in self.arms
+            for batch in range(-(-len(self.exam) // self.batch_size))
+        ]
+        return every[share.index :: share.count]
+
+    def part(self, piece: Piece) -> Part:
+        """Attack and ask.
+
+        Raises:
+            BadOutput: answers that are no numbers.
+        """
+        arm, batch = piece.arm, piece.batch
+        rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
+        samples, labels = self.exam.batch(rows, arm.alter)
+        seed = int(key({"seed": self.seed, "condition": arm.condition.model_dump(), "batch": batch})[:12], 16)
+        device, clock = self.judge.device, time.perf_counter()
+        answers = ask(arm.asked or self.judge.logits, arm.strike, samples.to(device), labels.to(device), seed)
+        columns = [each.cpu().numpy() for each in (answers.classes, answers.confidences, answers.losses)]
+        return Part(
+            answers=columns[0],
+            confidences=columns[1],
+            losses=columns[2],
+            seconds=time.perf_counter() - clock,
+            device=device_name(device),
+        )
 
     def collect(self) -> Evaluation | None:
         """The result, if all parts are there."""
-        outcomes = []
-        for arm in self.arms:
-            found = [_read(self._path(arm.condition, batch)) for batch in self._batches]
-            parts = [each for each in found if each is not None]
-            if len(parts) < len(found):
+        found: dict[Arm, list[Part]] = {arm: [] for arm in self.arms}
+        for piece in self.pieces(Share()):
+            part = self._read(piece)
+            if part is None:
                 return None
-            outcomes.append(_joined(arm.condition, parts))
+            found[piece.arm].append(part)
         return Evaluation(
             release=release(),
             modality=self.exam.modality,
@@ -100,54 +175,21 @@ class Run:
             truths=self.exam.question.answers.astype(np.uint16),
             seed=self.seed,
             batch_size=self.batch_size,
-            outcomes=tuple(outcomes),
+            outcomes=tuple(_joined(arm.condition, parts) for arm, parts in found.items()),
         )
 
-    def _work(self, share: Share) -> list[tuple[Arm, int]]:
-        every = [(arm, batch) for arm in self.arms for batch in self._batches]
-        return every[share.index :: share.count]
+    def _here(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Part]]:
+        return ((piece, self.part(piece)) for piece in pieces)
 
-    @property
-    def _batches(self) -> range:
-        return range(-(-len(self.exam) // self.batch_size))
-
-    def _path(self, condition: Condition, batch: int) -> Path:
-        settings = {
-            "release": release(),
-            "subject": self.judge.subject.model_dump(exclude={"name"}),
-            "samples": self.exam.described.model_dump(),
-            "seed": self.seed,
-            "batch_size": self.batch_size,
-        }
-        return self.folder / key(settings) / f"{key(condition.model_dump())}-{batch:05d}.json"
-
-    def _part(self, arm: Arm, batch: int) -> _Part:
-        rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
-        samples, labels = self.exam.batch(rows, arm.alter)
-        seed = int(key({"seed": self.seed, "condition": arm.condition.model_dump(), "batch": batch})[:12], 16)
-        device, clock = self.judge.device, time.perf_counter()
-        answers = ask(arm.asked or self.judge.logits, arm.strike, samples.to(device), labels.to(device), seed)
-        columns = [each.cpu().numpy() for each in (answers.classes, answers.confidences, answers.losses)]
-        return _Part(
-            answers=columns[0],
-            confidences=columns[1],
-            losses=columns[2],
-            seconds=time.perf_counter() - clock,
-            device=device_name(device),
-        )
+    def _read(self, piece: Piece) -> Part | None:
+        """A part that is there and whole; a damaged one is computed again."""
+        try:
+            return Part.model_validate_json((self.folder / piece.name).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    answers: ClassColumn
-    confidences: RealColumn
-    losses: RealColumn
-    seconds: float
-    device: str
-
-
-def _joined(condition: Condition, parts: Sequence[_Part]) -> Outcome:
+def _joined(condition: Condition, parts: Sequence[Part]) -> Outcome:
     return Outcome(
         condition=condition,
         answers=np.concatenate([each.answers for each in parts]),
@@ -156,14 +198,6 @@ def _joined(condition: Condition, parts: Sequence[_Part]) -> Outcome:
         seconds=sum(each.seconds for each in parts),
         devices=tuple(sorted({each.device for each in parts})),
     )
-
-
-def _read(path: Path) -> _Part | None:
-    """A part that is there and whole; a damaged one is computed again."""
-    try:
-        return _Part.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
 
 
 def key(settings: dict[str, object]) -> str:

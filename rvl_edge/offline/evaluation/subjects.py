@@ -38,11 +38,13 @@ class Judge:
 
     Attributes:
         subject: the same for the result.
+        anchors: (K, D), by which it tells classes.
         logits: samples of the domain -> logits.
         device: where samples are wanted.
     """
 
     subject: Subject
+    anchors: FloatArray
     logits: Logits
     device: torch.device
 
@@ -121,7 +123,7 @@ def checkpoint_judge(
     )
     table = torch.from_numpy(anchors.copy()).to(place)
     logits = Classifier(encoder.to(place), domain, table, scale, PRECISIONS[precision])
-    return Judge(subject, logits, place)
+    return Judge(subject, anchors, logits, place)
 
 
 def bundle_judge(name: str, perceiver: Perceiver, exam: Exam) -> Judge:
@@ -146,7 +148,7 @@ def bundle_judge(name: str, perceiver: Perceiver, exam: Exam) -> Judge:
         scale=scale,
         precision="float32",
     )
-    return Judge(subject, logits, torch.device("cpu"))
+    return Judge(subject, anchors, logits, torch.device("cpu"))
 
 
 def _digest(weights: Iterable[Tensor]) -> str:
