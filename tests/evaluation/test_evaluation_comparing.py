@@ -51,6 +51,17 @@ def test_a_row_an_encoder_a_column_a_condition(tmp_path: Path) -> None:
     assert f"{plain.right(plain.outcomes[0]).mean():.1%} [" in lines[4]
 
 
+def test_columns_stand_from_the_weakest_attack_to_the_strongest_and_tell_norms_apart(tmp_path: Path) -> None:
+    balls = (Ball(Norm.L2, 0.5), Ball(Norm.LINF, 8 / 255), Ball(Norm.LINF, 2 / 255), Ball(Norm.LINF, 0.5))
+    arms = (*(attack_arm("pgd", each, Effort(steps=1)) for each in balls), CLEAN)
+    run = linear_run(problem(count=8), arms, tmp_path, name="plain")
+    run.compute(Share(), lambda title, done, total, rate: None)
+    found = run.collect()
+    assert found is not None
+    wanted = ("clean", "pgd 2/255", "pgd 8/255", "pgd 127.5/255", "pgd l2 127.5/255")
+    assert compare([found]).columns == wanted
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     plain = _evaluation(tmp_path, "plain")
     with pytest.raises(ConfigError, match="other samples"):

@@ -116,7 +116,7 @@ def _row(evaluation: Evaluation, columns: Iterable[str], base: Evaluation | None
 
 
 def _columns(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
-    """Conditions of all, each once, clean ones first; equal titles must mean equal settings."""
+    """Conditions of all, each once, in their order; equal titles must mean equal settings."""
     found: dict[str, Condition] = {}
     for evaluation in evaluations:
         for outcome in evaluation.outcomes:
@@ -131,7 +131,7 @@ def _columns(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
                     expected=known.settings,
                     fix="evaluate again with the same settings",
                 )
-    return tuple(sorted(found, key=lambda title: found[title].kind != "clean"))
+    return tuple(sorted(found, key=lambda title: found[title].place))
 
 
 def _require_same_samples(evaluations: Sequence[Evaluation]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -54,13 +54,21 @@ class Condition(_Entry):
 
     @property
     def title(self) -> str:
-        """Such as `pgd 4/255` or `fog 3`."""
+        """Such as `pgd 4/255`, `pgd l2 0.5/255` or `fog 3`."""
         strengths = (
+            None if self.norm is not Norm.L2 or self.eps is None else str(self.norm),
             None if self.eps is None else f"{self.eps * 255:g}/255",
             None if self.snr_db is None else f"{self.snr_db:g} dB",
             None if self.severity is None else str(self.severity),
         )
         return " ".join([self.name, *(each for each in strengths if each is not None)])
+
+    @property
+    def place(self) -> tuple[int, str, int, float, float, int]:
+        """Sorts by kind, name and norm, and from the weakest to the strongest: ratios fall, others rise."""
+        kind = get_args(Condition.model_fields["kind"].annotation).index(self.kind)
+        norm = (None, *Norm).index(self.norm)
+        return kind, self.name, norm, self.eps or 0, -(self.snr_db or 0), self.severity or 0
 
 
 class Outcome(_Entry):

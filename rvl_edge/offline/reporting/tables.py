@@ -6,11 +6,8 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
-from rvl_edge.offline.evaluation.results import Condition
 from rvl_edge.offline.evaluation.wilson import Proportion
-from rvl_edge.offline.hardening.threat import Norm
 from rvl_edge.offline.reporting.card import Card, EncoderCard, Measured, SenseCard
 
 ABSENT = "–"
@@ -53,15 +50,8 @@ def describe_sense(sense: SenseCard) -> str:
 
 
 def in_order(measured: Iterable[Measured]) -> list[Measured]:
-    """By kind, name and norm, and from the weakest to the strongest: eps and severity rise, ratios fall."""
-
-    def place(each: Measured) -> tuple[int, str, int, float, float, int]:
-        found = each.condition
-        kind = get_args(Condition.model_fields["kind"].annotation).index(found.kind)
-        norm = (None, *Norm).index(found.norm)
-        return kind, found.name, norm, found.eps or 0, -(found.snr_db or 0), found.severity or 0
-
-    return sorted(measured, key=place)
+    """By kind, name and norm, and from the weakest to the strongest."""
+    return sorted(measured, key=lambda each: each.condition.place)
 
 
 def accuracy_table(sense: SenseCard) -> Table:
