@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
@@ -102,7 +103,7 @@ class SenseCalibration(_Entry):
     """What was fitted for one sense, and on which files of the bundle."""
 
     fitted_on: Annotated[
-        dict[str, str], Field(description="SHA-256, by path, of the graphs and weights that scores come from")
+        dict[str, str], Field(description="SHA-256, by path or name, of all that scores come from")
     ]
     confidence: tuple[ConfidenceEntry, ...] = ()
     monitors: tuple[MonitorEntry, ...] = ()
@@ -168,15 +169,20 @@ class Calibration(_Entry):
 
 
 def fingerprint(manifest: Manifest, modality: Modality) -> dict[str, str]:
-    """SHA-256, by path, of what a sense's numbers come from.
+    """SHA-256, by path or name, of what a sense's numbers come from.
 
-    That is its graph, the plain encoder's that watches over it, the text tower's, their weights, and the
-    tokenizer.
+    That is its graph, the plain encoder's that watches over it, the text tower's, their weights, the
+    tokenizer, and what the manifest says of preprocessing and scale. Prompts and labels are each entry's own.
     """
     sense = manifest.senses[modality]
     entries = [each for each in (sense, sense.sentinel, manifest.text) if each is not None]
     files = [file for each in entries for file in (each.graph, each.weights) if file is not None]
-    return {file.path: file.sha256 for file in (*files, manifest.text.tokenizer)}
+    # Without defaults: a field that a later release adds changes nothing.
+    said = sense.model_dump_json(include={"preprocess", "logit_scale"}, exclude_defaults=True)
+    return {
+        **{file.path: file.sha256 for file in (*files, manifest.text.tokenizer)},
+        "preprocessing and logit scale": hashlib.sha256(said.encode()).hexdigest(),
+    }
 
 
 def parse_calibration(content: bytes) -> Calibration:

@@ -149,6 +149,24 @@ def test_another_sentinel_or_tokenizer_makes_it_stale(own_bundle: Path) -> None:
         file.of(with_sentinel.model_copy(update={"text": other}), Modality.IMAGE)
 
 
+@pytest.mark.parametrize("change", ["scale", "mean"])
+def test_another_scale_or_preprocessing_makes_it_stale(own_bundle: Path, change: str) -> None:
+    manifest = Bundle.open(own_bundle).manifest
+    image = manifest.senses[Modality.IMAGE]
+    spec = image.preprocess.model_copy(update={"mean": (0.1, 0.2, 0.3)})
+    other = image.model_copy(update={"logit_scale": 50.0} if change == "scale" else {"preprocess": spec})
+    fitted = SenseCalibration(fitted_on=fingerprint(manifest, Modality.IMAGE), monitors=(MONITOR,))
+    file = Calibration(senses={Modality.IMAGE: fitted})
+    prompts = image.model_copy(update={"templates": ("{}",)})  # each entry knows its own
+    kept, changed = (
+        manifest.model_copy(update={"senses": {**manifest.senses, Modality.IMAGE: each}})
+        for each in (prompts, other)
+    )
+    assert file.of(kept, Modality.IMAGE) == fitted
+    with pytest.raises(CalibrationStale, match="before preprocessing and logit scale changed"):
+        file.of(changed, Modality.IMAGE)
+
+
 @pytest.mark.parametrize(
     ("revised", "verb", "other"), [("blur", "monitors", "confidence"), ("plain", "confidence", "monitors")]
 )
