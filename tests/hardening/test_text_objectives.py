@@ -267,7 +267,7 @@ def test_a_stage_after_one_that_trained_the_text_has_its_anchors(
     seen = []
 
     def spy(stage: Stage, *rest: object, **others: object) -> None:
-        seen.append(stage.scene)
+        seen.append(stage.scenes[0])
         run_stage(stage, *rest, **others)
 
     run_stage = harden.train
