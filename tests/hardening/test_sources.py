@@ -48,7 +48,7 @@ def _shards(home: Path) -> Source:
 def _stored(home: Path) -> Source:
     data = np.random.default_rng(0).integers(0, 255, (12, 16, 16, 3)).astype(np.uint8)
     samples = Samples(data, np.arange(12) % 3, LABELS)
-    return Stored(drawer(samples, SPEC), 12, (0,), BATCH, 1)
+    return Stored(drawer(samples, SPEC), torch.arange(12) % 3, (0,), BATCH, 1)
 
 
 SOURCES = {"folder": _folder, "shards": _shards, "stored": _stored}
@@ -120,7 +120,7 @@ SENSES: dict[str, tuple[PreprocessSpec, Samples, tuple[int, ...]]] = {
 @pytest.mark.parametrize("sense", SENSES)
 def test_samples_of_each_sense_lie_in_their_domain_and_vary(sense: str) -> None:
     spec, samples, shape = SENSES[sense]
-    source = Stored(drawer(samples, spec), 4, (0,), 4, 1)
+    source = Stored(drawer(samples, spec), torch.arange(4), (0,), 4, 1)
     first, second = source.batch(0, slice(0, 4)).samples, source.batch(1, slice(0, 4)).samples
     assert first.shape == (4, *shape)
     assert first.min() >= 0
@@ -199,7 +199,7 @@ def test_questions_take_turns_and_a_clips_motion_is_what_it_shows() -> None:
     )
     samples = Samples(np.stack([still] * 40), np.arange(40) % 10, LABELS)
     spec = VideoSpec(size=16, mean=HALF, std=HALF, num_frames=4)
-    source = Stored(drawer(samples, spec), 40, (0, 1), 40, 1)
+    source = Stored(drawer(samples, spec), torch.arange(40) % 10, (0, 1), 40, 1)
     first, second = (source.batch(step, slice(0, 40)) for step in (0, 1))
     assert first.labels.bincount().tolist() == [4] * 10
     for clip, motion in zip(second.samples, second.labels, strict=True):

@@ -83,9 +83,9 @@ def _labelled_set(
     samples = domain_of(spec).samples(torch.from_numpy(trial.inputs))
     if recipe.include_validation:
         training = joined(training, validation)
-    draw, count = drawer(training, spec), len(training)
+    draw, truth = drawer(training, spec), torch.from_numpy(training.labels)
     return Material(
-        source=lambda stage, seed: Stored(draw, count, questions, stage.batch_size, seed),
+        source=lambda stage, seed: Stored(draw, truth, questions, stage.batch_size, seed),
         validation=tuple(
             Labelled(samples, torch.from_numpy(trial.questions[each].answers)) for each in questions
         ),

@@ -11,7 +11,7 @@ from rvl_edge.offline.evaluation.wilson import Proportion, proportion
 from rvl_edge.offline.reporting.card import EncoderCard, SenseCard
 from rvl_edge.offline.reporting.charts import Axis, Point, Series, line_chart
 from rvl_edge.offline.reporting.markup import Html
-from rvl_edge.offline.reporting.tables import find, in_order, percent
+from rvl_edge.offline.reporting.tables import all_in_order, find, percent
 
 _SHARES = tuple((each / 4, f"{each / 4:g}") for each in range(5))
 
@@ -28,7 +28,7 @@ def accuracy_charts(sense: SenseCard) -> Iterator[Plot]:
     """One an attack and norm: accuracy over eps, or over signal-to-noise ratio, a line an encoder."""
     kinds = dict.fromkeys(
         (each.condition.name, each.condition.norm, each.condition.snr_db is not None)
-        for each in in_order(each for encoder in sense.encoders for each in encoder.measured)
+        for each in all_in_order(sense)
         if each.condition.kind == "attack" and each.condition.norm is not None
     )
     for name, norm, by_ratio in kinds:

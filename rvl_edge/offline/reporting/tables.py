@@ -54,6 +54,11 @@ def in_order(measured: Iterable[Measured]) -> list[Measured]:
     return sorted(measured, key=lambda each: each.condition.place)
 
 
+def all_in_order(sense: SenseCard) -> list[Measured]:
+    """What was measured of all encoders, in that order."""
+    return in_order(each for encoder in sense.encoders for each in encoder.measured)
+
+
 def accuracy_table(sense: SenseCard) -> Table:
     """A row a condition without corruptions, a column an encoder."""
     rows = []
@@ -200,14 +205,14 @@ def percent(share: float) -> str:
 
 
 def _titles(sense: SenseCard, kinds: Container[str]) -> list[str]:
-    every = in_order(each for encoder in sense.encoders for each in encoder.measured)
+    every = all_in_order(sense)
     return list(dict.fromkeys(each.title for each in every if each.condition.kind in kinds))
 
 
 def _hardest(sense: SenseCard) -> str | None:
     """Lowest mean accuracy, of those that most encoders were attacked by; the weakest of equals."""
     shares: dict[str, list[float]] = {}
-    for each in in_order(each for encoder in sense.encoders for each in encoder.measured):
+    for each in all_in_order(sense):
         if _is_attack(each):
             shares.setdefault(each.title, []).append(each.accuracy.value)
     most = max(map(len, shares.values()), default=0)

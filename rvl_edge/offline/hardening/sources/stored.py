@@ -37,7 +37,7 @@ class Drawer(Protocol):
         """Those at `index`, varied; all randomness is torch's global generator.
 
         Returns:
-            (B, ...) in [0, 1], and (B,) int64 for each question of the sense, in the order of `make_stimuli`.
+            (B, ...) in [0, 1], and answers (B,) int64 to further questions, in the order of `make_stimuli`.
         """
 
 
@@ -46,29 +46,30 @@ class Stored:
 
     Args:
         draw: the samples.
-        count: how many there are.
+        labels: (N,) int64, answers to the set's own question.
         questions: which ones take turns.
         batch_size: over all processes.
         seed: of order and variations.
     """
 
     def __init__(
-        self, draw: Drawer, count: int, questions: Sequence[int], batch_size: int, seed: int
+        self, draw: Drawer, labels: Tensor, questions: Sequence[int], batch_size: int, seed: int
     ) -> None:
-        self._draw, self._count, self._questions = draw, count, questions
+        self._draw, self._labels, self._questions = draw, labels, questions
         self._batch_size, self._seed = batch_size, seed
 
     @property
     def steps_per_epoch(self) -> int:
         """See `Source`."""
-        return steps_per_epoch(self._count, self._batch_size)
+        return steps_per_epoch(len(self._labels), self._batch_size)
 
     def batch(self, step: int, rows: slice) -> Labelled:
         """See `Source`; the whole batch is drawn, so that a row does not depend on who asks for it."""
-        index = shuffled(self._count, self._batch_size, self._seed, step)
+        index = shuffled(len(self._labels), self._batch_size, self._seed, step)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_seed(self._seed, step))
-            samples, answers = self._draw(index)
+            samples, others = self._draw(index)
+        answers = (self._labels[index], *others)
         asked = self._questions[whose_turn(step, len(self._questions))]
         return Labelled(samples[rows], answers[asked][rows])
 
@@ -100,10 +101,9 @@ class _Pictures:
                 fix="name pictures of your own under `data`",
             )
         self._pictures = torch.from_numpy(samples.data).permute(0, 3, 1, 2).contiguous()
-        self._labels = torch.from_numpy(samples.labels)
 
     def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return shift_and_flip(self._pictures[index].float() / 255, pad=4), (self._labels[index],)
+        return shift_and_flip(self._pictures[index].float() / 255, pad=4), ()
 
 
 class _Clips:
@@ -111,13 +111,13 @@ class _Clips:
 
     def __init__(self, samples: Samples, spec: VideoSpec) -> None:
         self._stills = torch.from_numpy(samples.data).permute(0, 3, 1, 2).contiguous()
-        self._labels, self._spec = torch.from_numpy(samples.labels), spec
+        self._spec = spec
 
     def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         stills = mirror(self._stills[index].float() / 255)
         motions = torch.randint(0, len(MOTIONS), (len(stills),))
         film = simulate_motion(stills, motions, frames=self._spec.num_frames, size=self._spec.size)
-        return film.clamp(0, 1), (self._labels[index], motions)
+        return film.clamp(0, 1), (motions,)
 
 
 class _Chips:
@@ -125,14 +125,14 @@ class _Chips:
 
     def __init__(self, samples: Samples, spec: ThermalSpec) -> None:
         self._chips = torch.from_numpy(samples.data)[:, None]
-        self._labels, self._spec = torch.from_numpy(samples.labels), spec
+        self._spec = spec
 
     def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         chips = crop(turn(self._chips[index].float() / 255), smallest=0.85)
         resized = functional.interpolate(
             chips, (self._spec.size,) * 2, mode=self._spec.interpolation, antialias=self._spec.antialias
         )
-        return jitter(resized, gain=0.2, offset=0.1), (self._labels[index],)
+        return jitter(resized, gain=0.2, offset=0.1), ()
 
 
 class _Sounds:
@@ -140,8 +140,8 @@ class _Sounds:
 
     def __init__(self, samples: Samples, spec: AudioSpec) -> None:
         self._sounds = SpedSounds(samples, spec, _SPEEDS)
-        self._labels, self._domain = torch.from_numpy(samples.labels), FilterBank(spec)
+        self._domain = FilterBank(spec)
 
     def __call__(self, index: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         pictures = self._sounds.pictures(self._sounds.draw(index))
-        return self._domain.samples(pictures), (self._labels[index],)
+        return self._domain.samples(pictures), ()
