@@ -55,6 +55,10 @@ def run(
         int | None, typer.Option(min=1, help="Gradient steps a try, or a black box's queries.")
     ] = None,
     restarts: Annotated[int | None, typer.Option(min=1, help="Random starts of pgd, cw and apgd-ce.")] = None,
+    wrong_classes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Likeliest ones that apgd-ce+t tries in turn; nine if left out."),
+    ] = None,
     surrogate: Annotated[
         Path | None, typer.Option(help="Checkpoint that transfer is crafted on, such as the plain one.")
     ] = None,
@@ -154,7 +158,7 @@ def run(
         Norm(norm),
         radii(eps) if eps else (),
         ratios(snr) if snr else (),
-        Effort(steps, restarts),
+        Effort(steps, restarts, wrong_classes),
         None if surrogate is None else existing(surrogate),
         tuple(filter(None, corruptions.split(","))),
         robustness.severities(severities),

@@ -89,6 +89,21 @@ def test_attacks_next_to_the_encoder_and_at_the_camera(
     assert capfd.readouterr().out == ""  # standard output is the result's
 
 
+def test_what_withstands_all_wrong_classes_withstands_the_likeliest(
+    small: SmallSets, tmp_path: Path
+) -> None:
+    def withstands(classes: int) -> set[int]:
+        effort = Effort(steps=2, targets=classes)
+        conditions = Conditions(attacks=("apgd-ce+t",), eps=(EPS / 4,), effort=effort)
+        run = checkpoint_run("small", small.checkpoint, _asked(small), conditions, Means(tmp_path))
+        found = _result(run)
+        attacked = found.outcomes[1]
+        assert attacked.condition.settings["targets"] == classes
+        return set(np.flatnonzero(found.right(attacked)).tolist())
+
+    assert withstands(9) <= withstands(1)
+
+
 def test_a_bundle_answers_as_its_perceiver_and_takes_replays(
     small: SmallSets, tiny_bundle: Path, tmp_path: Path
 ) -> None:

@@ -71,10 +71,12 @@ class Effort:
     Attributes:
         steps: gradient steps a try, or the queries of a black box.
         restarts: random starts.
+        targets: wrong classes that `standard` tries in turn.
     """
 
     steps: int | None = None
     restarts: int | None = None
+    targets: int | None = None
 
 
 def fgsm(threat: Threat, effort: Effort) -> Attack:
@@ -100,7 +102,7 @@ def apgd_ce(threat: Threat, effort: Effort) -> Attack:
 
 def standard(threat: Threat, effort: Effort) -> Attack:
     """APGD-CE, then APGD-T on what is left: the figure that RobustVLM and its successors state."""
-    return StandardAttack(threat, effort.steps or 100)
+    return StandardAttack(threat, effort.steps or 100, effort.targets or 9)
 
 
 def autoattack(threat: Threat, effort: Effort) -> Attack:
