@@ -89,9 +89,7 @@ def test_attacks_next_to_the_encoder_and_at_the_camera(
     assert capfd.readouterr().out == ""  # standard output is the result's
 
 
-def test_what_withstands_all_wrong_classes_withstands_the_likeliest(
-    small: SmallSets, tmp_path: Path
-) -> None:
+def test_what_withstands_all_wrong_classes_withstands_the_likeliest(small: SmallSets, tmp_path: Path) -> None:
     def withstands(classes: int) -> set[int]:
         effort = Effort(steps=2, targets=classes)
         conditions = Conditions(attacks=("apgd-ce+t",), eps=(EPS / 4,), effort=effort)
