@@ -184,8 +184,9 @@ def overhead(data: Path, count: int) -> Table:
             anchors = perceiver.anchors(modality)
             encode = partial(perceiver.encode_batch, modality)
             samples = load_part(modality, data, Part.VALIDATION).take(slice(count))
+            spec = perceiver.bundle.manifest.senses[modality].preprocess
             times, opened = np.zeros(3), 0
-            for inputs in make_trial(samples, perceiver.bundle.manifest.senses[modality].preprocess).inputs:
+            for inputs in make_trial(samples, spec, Part.VALIDATION).inputs:
                 steps = [perf_counter()]
                 anchors.rank(encode(inputs[None])[0], scales[modality])
                 steps.append(perf_counter())

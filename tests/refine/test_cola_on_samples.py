@@ -35,7 +35,7 @@ def test_scores_and_ranking(perceiver: rvl.Perceiver, data_dir: Path, sense: rvl
     cola = Cola(anchors.prompts, logit_scale=entry.logit_scale)
     fine = Cola(anchors.prompts, logit_scale=entry.logit_scale, settings=ColaSettings(epsilon=0.005))
     slack = 0.005 * np.log(cola.settings.views * anchors.prompts.shape[1])
-    for inputs in make_trial(samples, entry.preprocess).inputs:
+    for inputs in make_trial(samples, entry.preprocess, Part.VALIDATION).inputs:
         views = perceiver.encode_batch(sense, make_views(inputs, sense, 5, frame_seed(inputs)))
         written_out = {"rank": 256, "scale": entry.logit_scale}
         entropic = reference(anchors.prompts, views, **written_out)

@@ -66,7 +66,7 @@ def from_set(modality: Modality, spec: PreprocessSpec, data: Path, part: Part, m
     """
     whole = load_part(modality, data, part)
     order = np.random.default_rng(_CHOICE_SEED).permutation(len(whole))
-    stimuli = make_stimuli(whole.take(order[:most]), spec)
+    stimuli = make_stimuli(whole.take(order[:most]), spec, part)
     return LabelledSamples(
         modality,
         [as_sample(modality, each, stimuli.sample_rate) for each in stimuli.samples],

@@ -97,7 +97,7 @@ def evaluate(
     results = []
     for modality in perceiver.modalities if senses is None else senses:
         samples = load_part(modality, data, part)
-        trial = make_trial(samples, perceiver.bundle.manifest.senses[modality].preprocess)
+        trial = make_trial(samples, perceiver.bundle.manifest.senses[modality].preprocess, part)
         embedded = _embed(perceiver, modality, trial, report)
         before = perceiver.labels(modality)
         results += [

@@ -93,7 +93,7 @@ def set_exam(
     if count is not None and count < len(samples):
         order = np.random.default_rng(_CHOICE_SEED).permutation(len(samples))
         samples = samples.take(np.sort(order[:count]))
-    stimuli = make_stimuli(samples, spec)
+    stimuli = make_stimuli(samples, spec, part)
     known = {each.label_set: each for each in stimuli.questions}
     if label_set is not None and label_set not in known:
         raise ConfigError(f"{modality} is not asked that", got=label_set, expected=", ".join(known))

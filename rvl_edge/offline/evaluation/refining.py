@@ -73,7 +73,7 @@ def evaluate_refined(
         if count is not None and count < len(samples):
             order = np.random.default_rng(_CHOICE_SEED).permutation(len(samples))
             samples = samples.take(np.sort(order[:count]))
-        trial = make_trial(samples, perceiver.bundle.manifest.senses[modality].preprocess)
+        trial = make_trial(samples, perceiver.bundle.manifest.senses[modality].preprocess, part)
         views = np.stack([_embed(perceiver, modality, each, chosen) for each in trial.inputs])
         before = perceiver.labels(modality)
         for question in trial.questions:

@@ -13,7 +13,7 @@ import torch
 
 from rvl_edge.offline.datasets.camera_motion import MOTIONS, simulate_motion
 from rvl_edge.offline.datasets.loading import no_labelled_set
-from rvl_edge.offline.datasets.samples import Samples
+from rvl_edge.offline.datasets.samples import Part, Samples
 from rvl_edge.preprocess import (
     preprocess_audio,
     preprocess_depth,
@@ -25,7 +25,8 @@ from rvl_edge.preprocess.spec import AudioSpec, DepthSpec, ImageSpec, Preprocess
 from rvl_edge.types import FloatArray, Modality
 
 _CLIPS_AT_A_TIME = 256
-_CLIP_SEED = 0
+# Cameras of one part move along paths that those of another part never took.
+_CLIP_SEEDS = {Part.TEST: 0, Part.VALIDATION: 1, Part.TRAIN: 2}
 _LABEL_SETS: dict[type[PreprocessSpec], str] = {
     ImageSpec: "objects",
     ThermalSpec: "thermal-objects",
@@ -77,14 +78,19 @@ class Stimuli:
     questions: tuple[Question, ...]
 
 
-def make_trial(samples: Samples, spec: PreprocessSpec) -> Trial:
+def make_trial(samples: Samples, spec: PreprocessSpec, part: Part) -> Trial:
     """Prepare samples for the sense of `spec`; stills become simulated clips for video."""
-    stimuli = make_stimuli(samples, spec)
+    stimuli = make_stimuli(samples, spec, part)
     return Trial(prepare(stimuli.samples, stimuli.sample_rate, spec), stimuli.questions)
 
 
-def make_stimuli(samples: Samples, spec: PreprocessSpec) -> Stimuli:
+def make_stimuli(samples: Samples, spec: PreprocessSpec, part: Part) -> Stimuli:
     """What the sensor of `spec` would give, with the questions of its sense.
+
+    Args:
+        samples: of the labelled set; stills for video.
+        spec: of the sense.
+        part: of the set, that the samples are from; each has clips of its own.
 
     Raises:
         ConfigError: there is no labelled set of the sense.
@@ -95,7 +101,7 @@ def make_stimuli(samples: Samples, spec: PreprocessSpec) -> Stimuli:
     questions = [Question(_LABEL_SETS[type(spec)], samples.classes, samples.labels)]
     if isinstance(spec, VideoSpec):
         motions = np.arange(len(samples)) % len(MOTIONS)
-        data = list(_clips(samples, motions, spec))
+        data = list(_clips(samples, motions, spec, _CLIP_SEEDS[part]))
         questions.append(Question("camera-motion", MOTIONS, motions))
     return Stimuli(data, samples.sample_rate, tuple(questions))
 
@@ -118,12 +124,12 @@ def _preprocess(sample: npt.NDArray[Any], sample_rate: int, spec: PreprocessSpec
 
 
 def _clips(
-    samples: Samples, motions: npt.NDArray[np.int64], spec: VideoSpec
+    samples: Samples, motions: npt.NDArray[np.int64], spec: VideoSpec, seed: int
 ) -> Iterable[npt.NDArray[np.uint8]]:
     """Clips (T, S, S, 3) uint8, the same ones every time."""
     stills = torch.from_numpy(samples.data).permute(0, 3, 1, 2)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_CLIP_SEED)
+        torch.manual_seed(seed)
         for start in range(0, len(samples), _CLIPS_AT_A_TIME):
             part = slice(start, start + _CLIPS_AT_A_TIME)
             film = simulate_motion(

@@ -66,7 +66,9 @@ def parity_material(
         if modality in FOLDERS and (folder / FOLDERS[modality]).is_dir():
             samples = load_part(modality, folder, Part.VALIDATION)
             chosen = samples.take(_spread(len(samples), count))
-            return Material(make_trial(chosen, spec).inputs, f"{FOLDERS[modality]}, validation part")
+            return Material(
+                make_trial(chosen, spec, Part.VALIDATION).inputs, f"{FOLDERS[modality]}, validation part"
+            )
     return Material(np.stack([model_input(spec, random) for _ in range(count)]), "made up")
 
 

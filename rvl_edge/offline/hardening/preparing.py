@@ -70,7 +70,7 @@ def _labelled_set(
         raise ConfigError(f"there is no labelled set of {modality}", fix="harden the other senses")
     training = load_part(modality, data, Part.TRAIN)
     validation = load_part(modality, data, Part.VALIDATION)
-    trial = make_trial(validation.take(slice(recipe.validation_samples)), spec)
+    trial = make_trial(validation.take(slice(recipe.validation_samples)), spec, Part.VALIDATION)
     known = [each.labels for each in trial.questions]
     for name, labels in zip(recipe.label_sets, asked, strict=True):
         if labels not in known:

@@ -108,7 +108,10 @@ class Preparation:
                 spec, joined(training, validation) if recipe.include_validation else training, captions
             ),
             validate=validator(
-                encoder, reader, make_trial(validation, spec), self._templates[recipe.modality]
+                encoder,
+                reader,
+                make_trial(validation, spec, Part.VALIDATION),
+                self._templates[recipe.modality],
             ),
         )
 

@@ -39,7 +39,8 @@ def calibration_inputs(spec: PreprocessSpec, data: Path, collected: Path | None,
         samples = load_part(modality, data, Part.TRAIN)
         _check_enough(len(samples), FOLDERS[modality])
         drawn = random.permutation(len(samples))[:count]
-        return Material(make_trial(samples.take(drawn), spec).inputs, f"{FOLDERS[modality]}, training part")
+        trial = make_trial(samples.take(drawn), spec, Part.TRAIN)
+        return Material(trial.inputs, f"{FOLDERS[modality]}, training part")
     manifest, paths = read_samples(collected)
     if manifest.modality is not modality:
         raise ConfigError(f"{collected} holds another sense", got=manifest.modality, expected=modality)
