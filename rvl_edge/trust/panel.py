@@ -106,8 +106,8 @@ class Panel:
     def judge(self, seen: Observation) -> Trust:
         """Ask each monitor once; the least trust that one of them leaves is the whole's.
 
-        With the curves of a calibration that is the share of clean samples which look as unusual to any
-        monitor, over the false-alarm rate; see docs/trust.md.
+        With the curves of a calibration that is, by their exponential tails, the share of clean samples which
+        look as unusual to any monitor, over the false-alarm rate; see docs/trust.md.
 
         Args:
             seen: without views.

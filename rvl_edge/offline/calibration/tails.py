@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log
 
@@ -19,9 +19,10 @@ _LEAST_SPREAD = 1e-3  # of a tail, in parts of the statistic's own size
 _TRUSTS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 _WIDEST = 0.05  # the largest rate that is worth a warning
 _FEWEST = 4  # warnings among the fitted samples, or one odd sample would set the level
+_FOLDS = 10
 
 Statistics = Mapping[str, npt.NDArray[np.float64]]
-"""(N,) of each monitor, of the same N clean samples."""
+"""(N,) of each monitor, of the same N clean samples in random order."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Tail:
     Exceedances of a high threshold tend to a generalised Pareto law (Pickands, Annals of Statistics 1975),
     whose exponential member needs one number, which small samples can give. It serves to put monitors on one
     scale. No promise rests on it: how often they warn together is set by order statistics, see `fit_family`.
+
+    Attributes:
+        usual: the median.
+        share, knee, scale: as above, knee and scale in the statistic's own unit.
     """
 
     usual: float
@@ -39,14 +44,21 @@ class Tail:
     scale: float
 
     @classmethod
-    def fit(cls, values: npt.NDArray[np.float64]) -> Tail:
+    def fit(cls, values: npt.NDArray[np.float64], share: float) -> Tail:
         """By maximum likelihood, which is the mean exceedance."""
-        share = float(np.clip(_EXCEEDANCES / len(values), *_SHARES))
         knee = float(np.quantile(values, 1 - share))
         beyond = values[values > knee] - knee
         least = _LEAST_SPREAD * max(float(np.abs(values).max()), _LEAST_SPREAD)
         scale = max(float(beyond.mean()) if beyond.size else 0.0, least)
         return cls(float(np.median(values)), share, knee, scale)
+
+    @classmethod
+    def mean(cls, tails: Sequence[Tail]) -> Tail:
+        """The tail whose thresholds are the means of these ones', which have one share."""
+        knee, scale, usual = (
+            float(np.mean([getattr(each, name) for each in tails])) for name in ("knee", "scale", "usual")
+        )
+        return cls(usual, tails[0].share, knee, scale)
 
     def p_values(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """How seldom a clean sample is as unusual; all alike up to the knee, where nobody asks."""
@@ -85,8 +97,13 @@ def fit_family(statistics: Statistics, rate: float) -> Family:
     samples takes their dependence into account (min-P: Westfall & Young, "Resampling-based multiple testing",
     1993). Of n + 1 exchangeable samples' smallest p-values, each is as likely as any to be among the k
     smallest; with the k-th of n as the level, k = floor(rate (n + 1)), a further clean sample is below it
-    with probability `rate` at most. Where k would be less than 4, the rate is widened until it is 4. What is
-    not covered: the few numbers of each tail are fitted on the same samples.
+    with probability `rate`. Where k would be less than 4, the rate is widened until it is 4.
+
+    A sample is exchangeable with a further one only as long as no tail was fitted on it, so its p-values are
+    of tails fitted on the other nine tenths of the samples; a monitor's threshold is the mean of those
+    that its ten tails have at the level. As in the jackknife (Barber et al., Annals of Statistics 2021) such a
+    threshold has no proof, for tails differ a little from fold to fold; on simulated families the rate holds.
+    With tails fitted on all samples, clean ones are called unusual half as often again as promised.
 
     Raises:
         ConfigError: samples for which that would be more than one warning in twenty.
@@ -99,7 +116,17 @@ def fit_family(statistics: Statistics, rate: float) -> Family:
             got=samples,
             expected=f"at least {ceil(_FEWEST / _WIDEST) - 1}, and {ceil(_FEWEST / rate) - 1} for that rate",
         )
-    tails = {name: Tail.fit(values) for name, values in statistics.items()}
-    smallest = np.min([tails[name].p_values(values) for name, values in statistics.items()], axis=0)
+    share = float(np.clip(_EXCEEDANCES / samples, *_SHARES))
+    fold = np.arange(samples) % _FOLDS
+    tails = {
+        name: [Tail.fit(values[fold != each], share) for each in range(_FOLDS)]
+        for name, values in statistics.items()
+    }
+    smallest = np.empty(samples)
+    for each in range(_FOLDS):
+        unseen = fold == each
+        p_values = [tails[name][each].p_values(values[unseen]) for name, values in statistics.items()]
+        smallest[unseen] = np.min(p_values, axis=0)
     level = float(np.sort(smallest)[floor(granted * (samples + 1) + 1e-9) - 1])
-    return Family({name: tail.curve(level) for name, tail in tails.items()}, granted, level, samples)
+    curves = {name: Tail.mean(folds).curve(level) for name, folds in tails.items()}
+    return Family(curves, granted, level, samples)
