@@ -100,10 +100,10 @@ def fit_family(statistics: Statistics, rate: float) -> Family:
     with probability `rate`. Where k would be less than 4, the rate is widened until it is 4.
 
     A sample is exchangeable with a further one only as long as no tail was fitted on it, so its p-values are
-    of tails fitted on the other nine tenths of the samples; a monitor's threshold is the mean of those
-    that its ten tails have at the level. As in the jackknife (Barber et al., Annals of Statistics 2021) such a
-    threshold has no proof, for tails differ a little from fold to fold; on simulated families the rate holds.
-    With tails fitted on all samples, clean ones are called unusual half as often again as promised.
+    of tails fitted on the other nine tenths of the samples; a monitor's threshold is the mean of those that
+    its ten tails have at the level. As for the jackknife (Barber et al., Annals of Statistics 2021) there is
+    no proof for such a threshold, since tails differ a little from fold to fold; on simulated families the
+    rate holds. With tails fitted on all samples it comes to half as much again.
 
     Raises:
         ConfigError: samples for which that would be more than one warning in twenty.
