@@ -29,9 +29,13 @@ def test_every_arm_is_read_and_trained_as_long_as_the_others(path: Path) -> None
         assert len(set(lengths.values())) == 1
 
 
-def test_the_embedded_image_encoder_comes_from_its_recipe() -> None:
-    made = json.loads((ROOT / "export/checkpoints/tiny-hardened/image/hardening.json").read_text())
-    assert read_recipe(ROOT / "export/harden-tiny-image.yaml").sha256 == made["recipe sha256"]
+@pytest.mark.parametrize(
+    ("sense", "recipe", "arm"),
+    [("image", "harden-tiny-image.yaml", None), ("video", "harden-tiny/video-in-stages.yaml", "rlbind")],
+)
+def test_embedded_encoders_come_from_their_recipes(sense: str, recipe: str, arm: str | None) -> None:
+    made = json.loads((ROOT / "export/checkpoints/tiny-hardened" / sense / "hardening.json").read_text())
+    assert read_recipe(ROOT / "export" / recipe, arm).sha256 == made["recipe sha256"]
 
 
 def test_a_stage_is_filled_up_from_the_defaults(tmp_path: Path) -> None:
