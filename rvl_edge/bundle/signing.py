@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rvl_edge._files import write_atomic
 from rvl_edge._validation import complaints
+from rvl_edge.bundle.files import open_regular
 from rvl_edge.bundle.manifest import MANIFEST_NAME
 from rvl_edge.errors import BundleError, ConfigError, MissingDependency, SignatureError
 
@@ -115,6 +116,7 @@ def check_signature(root: Path, manifest: bytes, trusted: Sequence[Path]) -> Non
 
     Raises:
         SignatureError: no signature, one by another key, or one of another manifest.
+        UnsafePath: the signature is no regular file.
         ConfigError: a key cannot be read, or is no Ed25519 public key.
         MissingDependency: cryptography is not installed.
     """
@@ -150,7 +152,7 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 def _read_signature(root: Path) -> _Signature:
     path = root / SIGNATURE_NAME
     try:
-        with path.open("rb") as file:
+        with open_regular(path, SIGNATURE_NAME) as file:
             content = file.read(_MAX_SIGNATURE + 1)
     except FileNotFoundError:
         raise SignatureError(

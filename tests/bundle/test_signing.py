@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -17,7 +18,7 @@ import rvl_edge as rvl
 from rvl_edge.bundle import Bundle, verify
 from rvl_edge.bundle.signing import SIGNATURE_NAME, new_key, sign
 from rvl_edge.bundle.writing import add_reports
-from rvl_edge.errors import BundleError, ConfigError, SignatureError
+from rvl_edge.errors import BundleError, ConfigError, SignatureError, UnsafePath
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,14 @@ def test_a_changed_manifest_is_refused_before_it_is_parsed(own_bundle: Path, key
 def test_a_signature_that_is_none(own_bundle: Path, keys: tuple[Path, Path], content: str) -> None:
     (own_bundle / SIGNATURE_NAME).write_text(content)
     with pytest.raises(SignatureError, match="is no signature"):
+        Bundle.open(own_bundle, trusted=[keys[1]])
+
+
+def test_a_pipe_as_a_signature_is_refused_without_waiting_for_its_writer(
+    own_bundle: Path, keys: tuple[Path, Path]
+) -> None:
+    os.mkfifo(own_bundle / SIGNATURE_NAME)
+    with pytest.raises(UnsafePath, match=r"manifest\.sig is no regular file"):
         Bundle.open(own_bundle, trusted=[keys[1]])
 
 
