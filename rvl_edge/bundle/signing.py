@@ -8,6 +8,7 @@ The manifest names the SHA-256 of every other file, so one signature covers the 
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def new_key(path: Path) -> Path:
         The public key's file.
 
     Raises:
-        ConfigError: there is a file of that name already, or the folder cannot be written to.
+        ConfigError: there is a file of either name already, or the folder cannot be written to.
         MissingDependency: cryptography is not installed.
     """
     serialization, ed25519 = _cryptography()
@@ -56,6 +57,8 @@ def new_key(path: Path) -> Path:
     )
     public = path.with_name(f"{path.name}.pub")
     try:
+        if os.path.lexists(public):  # maybe of a private key that was moved away: robots trust it
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(public))
         # Created for its owner alone: a file made first and locked after could be read in between.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

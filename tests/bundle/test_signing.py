@@ -116,6 +116,17 @@ def test_keys_are_for_their_owner_and_never_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_public_key_is_not_overwritten_either(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    public = new_key(path)
+    path.rename(tmp_path / "safe")
+    before = public.read_bytes()
+    with pytest.raises(ConfigError, match=r"cannot be written.*key\.pub"):
+        new_key(path)
+    assert public.read_bytes() == before
+    assert not path.exists()
+
+
 def test_the_wrong_kind_of_key_is_named(own_bundle: Path, keys: tuple[Path, Path]) -> None:
     with pytest.raises(ConfigError, match="no private key"):
         sign(own_bundle, keys[1])
