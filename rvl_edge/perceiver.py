@@ -87,18 +87,22 @@ class Perceiver:
         self.bundle = bundle
         self._judge = Judge(bundle, wanted)
         self._encoders = {each: SenseEncoder(bundle, each, threads, backend) for each in wanted}
+        self._sentinels = plain_encoders(bundle, wanted, threads, backend)
         text = manifest.text
         self._text = TextEncoder(
             Tokenizer(bundle.read(text.tokenizer), text.context_length),
             load_graph(bundle, text, threads, backend),
         )
-        self._bank = LabelBank({each: Vocabulary.of(manifest, each) for each in wanted}, self._text)
-        self._sentinels = plain_encoders(bundle, wanted, threads, backend)
-        self._open_truster = partial(Truster, bundle, self._bank.current)
-        self._truster: Truster | None = None
-        self.set_monitors(monitors, sentinel=sentinel)
-        self._refiner: Refiner | None = None
-        self.set_cola(cola)
+        try:
+            self._bank = LabelBank({each: Vocabulary.of(manifest, each) for each in wanted}, self._text)
+            self._open_truster = partial(Truster, bundle, self._bank.current)
+            self._truster: Truster | None = None
+            self.set_monitors(monitors, sentinel=sentinel)
+            self._refiner: Refiner | None = None
+            self.set_cola(cola)
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def open(

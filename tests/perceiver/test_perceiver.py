@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ import tiny_bundle as maker
 
 import rvl_edge as rvl
 from rvl_edge import preprocess as pre
+from rvl_edge.backends import Session, open_session
 from rvl_edge.errors import BackendError, BadShape, ConfigError, HashMismatch, InputError, NonFinite
 
 RANDOM = np.random.default_rng(7)
@@ -218,6 +220,35 @@ def test_graph_and_preprocessing_that_disagree(own_bundle: Path) -> None:
     (own_bundle / "manifest.json").write_text(json.dumps(manifest))
     with rvl.Perceiver.open(own_bundle) as perceiver, pytest.raises(BackendError, match="disagree"):
         perceiver.image(PICTURE)
+
+
+def test_what_cannot_be_used_leaves_no_graph_loaded(
+    tiny_bundle: Path, own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Session] = []
+    closed: list[Session] = []
+
+    def noted(*arguments: Any, **options: Any) -> Session:
+        session = open_session(*arguments, **options)
+        close = session.close
+        monkeypatch.setattr(session, "close", lambda: (closed.append(session), close()))
+        loaded.append(session)
+        return session
+
+    monkeypatch.setattr("rvl_edge._encoder.open_session", noted)
+    with pytest.raises(ConfigError, match="no sentinel"):
+        rvl.Perceiver.open(tiny_bundle, sentinel=True)
+    assert len(loaded) == 1
+    assert closed == loaded
+    manifest = json.loads((own_bundle / "manifest.json").read_text())
+    manifest["senses"]["image"]["preprocess"]["size"] = 40
+    (own_bundle / "manifest.json").write_text(json.dumps(manifest))
+    with rvl.Perceiver.open(own_bundle) as perceiver:
+        for _ in range(2):
+            with pytest.raises(BackendError, match="disagree"):
+                perceiver.image(PICTURE)
+        (text,) = [each for each in loaded if each not in closed]
+    assert text in closed
 
 
 def test_bad_samples_are_input_errors_and_the_next_good_one_works(perceiver: rvl.Perceiver) -> None:
