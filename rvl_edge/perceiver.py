@@ -19,9 +19,10 @@ from rvl_edge._refiner import Refiner
 from rvl_edge._trusting import Truster, plain_encoders
 from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.backends.opening import check_backend
+from rvl_edge.backends.session import check_embedding
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.calibration import ConfidenceEntry
-from rvl_edge.errors import BadShape, ConfigError, NonFinite
+from rvl_edge.errors import ConfigError
 from rvl_edge.preprocess import (
     DepthUnit,
     ThermalUnit,
@@ -316,12 +317,11 @@ class Perceiver:
 
         Returns:
             Every label by falling probability; they sum to 1.
+
+        Raises:
+            BadDtype, BadShape, NonFinite: it is no embedding of this bundle.
         """
-        dim = self.bundle.manifest.embedding_dim
-        if embedding.shape != (dim,):
-            raise BadShape("no embedding of this bundle", got=embedding.shape, expected=(dim,))
-        if not np.isfinite(embedding).all():
-            raise NonFinite("the embedding has values that are no numbers")
+        check_embedding(embedding, self.bundle.manifest.embedding_dim)
         encoder, anchors = self._encoder(modality), self.anchors(modality)
         fitted = self._judge.entry(encoder.modality, anchors, None)
         return anchors.rank(embedding, self._judge.sharpness(encoder.modality, fitted))

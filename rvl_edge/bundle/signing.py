@@ -186,7 +186,7 @@ def _public_key(path: Path) -> Ed25519PublicKey:
 def _read_key(path: Path) -> bytes:
     try:
         return path.expanduser().read_bytes()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: in the home of nobody
         raise ConfigError(
             "the key cannot be read", got=error, fix="check the path; `rvl-edge keygen FILE` makes a new one"
         ) from None

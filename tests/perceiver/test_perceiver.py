@@ -21,7 +21,7 @@ import tiny_bundle as maker
 import rvl_edge as rvl
 from rvl_edge import preprocess as pre
 from rvl_edge.backends import Session, open_session
-from rvl_edge.errors import BackendError, BadShape, ConfigError, HashMismatch, InputError, NonFinite
+from rvl_edge.errors import BackendError, BadDtype, BadShape, ConfigError, HashMismatch, InputError, NonFinite
 
 RANDOM = np.random.default_rng(7)
 PICTURE = RANDOM.integers(0, 256, (48, 64, 3), np.uint8)
@@ -111,6 +111,9 @@ def test_classify_refuses_what_is_no_embedding(perceiver: rvl.Perceiver) -> None
         perceiver.classify("image", np.zeros(maker.DIM + 1, np.float32))
     with pytest.raises(NonFinite):
         perceiver.classify("image", np.full(maker.DIM, np.nan, np.float32))
+    for wrong in ([0.0] * maker.DIM, None, np.full(maker.DIM, "0")):
+        with pytest.raises(BadDtype, match="no embedding"):
+            perceiver.classify("image", wrong)  # type: ignore[arg-type]
 
 
 def test_set_labels_for_one_sense_and_for_all(perceiver: rvl.Perceiver) -> None:
@@ -259,6 +262,8 @@ def test_bad_samples_are_input_errors_and_the_next_good_one_works(perceiver: rvl
         perceiver.audio(np.full(16_000, np.nan, np.float32), sample_rate=16_000)
     with pytest.raises(BadShape):
         perceiver.encode_batch("image", np.zeros((3, 32, 32), np.float32))
+    with pytest.raises(BadDtype):
+        perceiver.encode_batch("image", [model_input("image")])  # type: ignore[arg-type]
     assert perceiver.image(PICTURE).labels
 
 

@@ -164,6 +164,10 @@ def test_refuses_bad_texts_and_settings() -> None:
         {"rank": 0},
         {"epsilon": 0},
         {"iterations": 0},
+        {"views": 2.5},
+        {"rank": 64.0},
+        {"iterations": "300"},
+        {"keep": "half"},
         {"tolerance": np.nan},
         {"budget_ms": 0},
     ):
