@@ -68,6 +68,7 @@ class GraphEncoder:
         session = load_graph(self._bundle, self._graph, self._threads, self._backend)
         expected = (None, *self._input_shape)
         if session.io.input.shape != expected:
+            session.close()
             raise BackendError(
                 f"{self._graph.graph.path} and its preprocessing disagree",
                 got=session.io.input.shape,

@@ -19,9 +19,10 @@ from rvl_edge._refiner import Refiner
 from rvl_edge._trusting import Truster, plain_encoders
 from rvl_edge.backends import DEFAULT_BACKEND
 from rvl_edge.backends.opening import check_backend
+from rvl_edge.backends.session import check_embedding
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.calibration import ConfidenceEntry
-from rvl_edge.errors import BadShape, ConfigError, NonFinite
+from rvl_edge.errors import ConfigError
 from rvl_edge.preprocess import (
     DepthUnit,
     ThermalUnit,
@@ -87,18 +88,22 @@ class Perceiver:
         self.bundle = bundle
         self._judge = Judge(bundle, wanted)
         self._encoders = {each: SenseEncoder(bundle, each, threads, backend) for each in wanted}
+        self._sentinels = plain_encoders(bundle, wanted, threads, backend)
         text = manifest.text
         self._text = TextEncoder(
             Tokenizer(bundle.read(text.tokenizer), text.context_length),
             load_graph(bundle, text, threads, backend),
         )
-        self._bank = LabelBank({each: Vocabulary.of(manifest, each) for each in wanted}, self._text)
-        self._sentinels = plain_encoders(bundle, wanted, threads, backend)
-        self._open_truster = partial(Truster, bundle, self._bank.current)
-        self._truster: Truster | None = None
-        self.set_monitors(monitors, sentinel=sentinel)
-        self._refiner: Refiner | None = None
-        self.set_cola(cola)
+        try:
+            self._bank = LabelBank({each: Vocabulary.of(manifest, each) for each in wanted}, self._text)
+            self._open_truster = partial(Truster, bundle, self._bank.current)
+            self._truster: Truster | None = None
+            self.set_monitors(monitors, sentinel=sentinel)
+            self._refiner: Refiner | None = None
+            self.set_cola(cola)
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def open(
@@ -312,12 +317,11 @@ class Perceiver:
 
         Returns:
             Every label by falling probability; they sum to 1.
+
+        Raises:
+            BadDtype, BadShape, NonFinite: it is no embedding of this bundle.
         """
-        dim = self.bundle.manifest.embedding_dim
-        if embedding.shape != (dim,):
-            raise BadShape("no embedding of this bundle", got=embedding.shape, expected=(dim,))
-        if not np.isfinite(embedding).all():
-            raise NonFinite("the embedding has values that are no numbers")
+        check_embedding(embedding, self.bundle.manifest.embedding_dim)
         encoder, anchors = self._encoder(modality), self.anchors(modality)
         fitted = self._judge.entry(encoder.modality, anchors, None)
         return anchors.rank(embedding, self._judge.sharpness(encoder.modality, fitted))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from rvl_edge._memory import return_freed_memory
+from rvl_edge.backends.cuda.interface import OUT_OF_MEMORY, gpu_failure, status_of
 from rvl_edge.backends.session import IOSpec, TensorSpec, check_batch, unit_rows
 from rvl_edge.bundle.manifest import weights_path
 from rvl_edge.errors import BackendError, MissingDependency
@@ -22,6 +24,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(int64)": np.dtype(np.int64),
 }
 _CPU = "CPUExecutionProvider"
+_CUDA_STATUS = re.compile(r"CUDA (?:error|failure) (\d+)", re.IGNORECASE)
 _AFTER = {"TensorrtExecutionProvider": ("CUDAExecutionProvider",)}  # what it cannot run stays on the GPU
 
 
@@ -39,6 +42,7 @@ class OnnxRuntimeSession:
     Raises:
         MissingDependency: this build of ONNX Runtime does not have the provider.
         BackendError: ONNX Runtime cannot load the graph, or it is no encoder.
+        GpuOutOfMemory, GpuLost: the GPU failed, now or later in `run`.
     """
 
     def __init__(
@@ -53,11 +57,13 @@ class OnnxRuntimeSession:
     ) -> None:
         self._name = name
         self._dim = dim
+        self._gpu = provider != _CPU
         _check_provider(provider)
         try:
             self._session: Any = load_model(graph, weights, name, _options(threads), provider)
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-            raise _failure(f"ONNX Runtime {ort.__version__} cannot load {name}", error) from error
+            what = f"ONNX Runtime {ort.__version__} cannot load {name}"
+            raise _failure(what, error, self._gpu) from error
         self._io = io_of(self._session, name)
         self._description = f"ONNX Runtime {ort.__version__}{'' if provider == _CPU else f', {provider}'}"
         used = self._session.get_providers()
@@ -88,7 +94,7 @@ class OnnxRuntimeSession:
         try:
             (output,) = session.run([self._io.output.name], {self._io.input.name: batch})
         except Exception as error:  # as above
-            raise _failure(f"ONNX Runtime failed while running {self._name}", error) from error
+            raise _failure(f"ONNX Runtime failed while running {self._name}", error, self._gpu) from error
         return unit_rows(output, len(batch), self._dim, self._name)
 
     def warm_up(self) -> None:
@@ -162,8 +168,10 @@ def _tensor(node: Any) -> TensorSpec:
     return TensorSpec(node.name, shape, _DTYPES[node.type])
 
 
-def _failure(what: str, error: Exception) -> BackendError:
+def _failure(what: str, error: Exception, gpu: bool) -> BackendError:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if gpu and (failure := gpu_failure(what, _cuda_status(str(error)), text)):
+        return failure
     if isinstance(error, AttributeError):  # no add_external_initializers_from_files_in_memory
         fix = "pip install 'onnxruntime>=1.24' for graphs with external data, or use backend openvino"
     elif "NOT_IMPLEMENTED" in text:
@@ -175,3 +183,10 @@ def _failure(what: str, error: Exception) -> BackendError:
     else:
         fix = "run `rvl-edge verify`; if it passes, export the bundle again"
     return BackendError(what, got=text, fix=fix)
+
+
+def _cuda_status(message: str) -> int:
+    """The status in what ONNX Runtime says of a GPU, or -1."""
+    if found := _CUDA_STATUS.search(message):
+        return int(found[1])
+    return OUT_OF_MEMORY if "Failed to allocate memory" in message else status_of(message)

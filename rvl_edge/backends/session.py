@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rvl_edge.errors import BadDtype, BadOutput, BadShape
+from rvl_edge.errors import BadDtype, BadOutput, BadShape, NonFinite
 from rvl_edge.types import FloatArray
 
 
@@ -83,6 +83,8 @@ class Session(Protocol):
 
 def check_batch(batch: npt.NDArray[Any], spec: TensorSpec) -> None:
     """Raise BadShape or BadDtype unless the batch fits a graph's input."""
+    if not isinstance(batch, np.ndarray):
+        raise BadDtype("the batch is no array", got=type(batch).__name__, expected=f"{spec.dtype} array")
     fits = batch.ndim == len(spec.shape) and all(
         want in (None, have) for have, want in zip(batch.shape, spec.shape, strict=True)
     )
@@ -91,6 +93,17 @@ def check_batch(batch: npt.NDArray[Any], spec: TensorSpec) -> None:
         raise BadShape(f"the batch does not fit {spec.name}", got=batch.shape, expected=expected)
     if batch.dtype != spec.dtype:
         raise BadDtype(f"the batch does not fit {spec.name}", got=batch.dtype, expected=spec.dtype)
+
+
+def check_embedding(embedding: FloatArray, dim: int) -> None:
+    """Raise BadDtype, BadShape or NonFinite unless it is (D,) numbers."""
+    if not isinstance(embedding, np.ndarray) or embedding.dtype.kind not in "fiu":
+        got = getattr(embedding, "dtype", type(embedding).__name__)
+        raise BadDtype("no embedding of this bundle", got=got, expected="a float32 array")
+    if embedding.shape != (dim,):
+        raise BadShape("no embedding of this bundle", got=embedding.shape, expected=(dim,))
+    if not np.isfinite(embedding).all():
+        raise NonFinite("the embedding has values that are no numbers")
 
 
 def unit_rows(output: FloatArray, batch: int, dim: int, name: str) -> FloatArray:

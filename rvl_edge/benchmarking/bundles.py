@@ -91,4 +91,6 @@ def _contender(bundle: Bundle, entry: SenseEntry, backend: str, threads: int | N
             gemm.gemm_graph(), name="gemm.onnx", dim=gemm.DIM, threads=threads, backend=backend
         )
 
-    return Contender(backend, load, None if backend in ENGINE_BACKENDS else load_gemm)
+    # The product is in float32: its rate says nothing of a graph in another precision.
+    comparable = entry.precision == "float32" and backend not in ENGINE_BACKENDS
+    return Contender(backend, load, load_gemm if comparable else None)

@@ -45,7 +45,8 @@ class Contender:
     Attributes:
         name: what to call it.
         load: loads the encoder.
-        load_gemm: loads `gemm_graph`, or what is equal to it, the same way; None where it runs no graphs.
+        load_gemm: loads `gemm_graph`, or what is equal to it, the same way; None where it runs no graphs, or
+            graphs of another precision.
     """
 
     name: str
@@ -81,7 +82,7 @@ class Outcome:
         load_seconds: until the first run was done.
         resident_mb: memory that loading and the first run took for good, in 1e6 bytes; None if unknown.
         gemm_gflop_per_second: the best that a large matrix product reached, before all other runs or after;
-            None where it runs no graphs.
+            None where there was no such product.
         measured: batch by batch.
     """
 

@@ -57,17 +57,33 @@ def hash_file(file: BinaryIO) -> str:
 
 
 @contextmanager
+def open_regular(path: Path, name: str) -> Iterator[BinaryIO]:
+    """Open a file to be read; neither a pipe's writer nor a device is waited for.
+
+    Args:
+        path: where it is.
+        name: what to call it in errors.
+
+    Raises:
+        UnsafePath: it is no regular file.
+        OSError: as `open`.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnsafePath(f"{name} is no regular file", fix=_RESTORE)
+        yield file
+
+
+@contextmanager
 def _opened(root: Path, reference: FileRef) -> Iterator[BinaryIO]:
     path = _inside(root, reference.path)
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnsafePath(f"{reference.path} is no regular file", fix=_RESTORE)
-            if status.st_size != reference.size:
+        with open_regular(path, reference.path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != reference.size:
                 raise HashMismatch(
                     f"{reference.path} has another size than the manifest says",
-                    got=f"{status.st_size} bytes",
+                    got=f"{size} bytes",
                     expected=f"{reference.size} bytes",
                     fix=_RESTORE,
                 )

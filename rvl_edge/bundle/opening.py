@@ -126,12 +126,16 @@ def locate(path: str | Path | None) -> Path:
     """The folder meant by what a user gave.
 
     Raises:
-        BundleNotFound: no manifest.json there.
+        BundleNotFound: no manifest.json there, or none that may be seen.
     """
-    root = DEFAULT_BUNDLE if path is None else Path(path).expanduser()
-    if root.name == MANIFEST_NAME:
-        root = root.parent
-    if not (root / MANIFEST_NAME).is_file():
+    try:
+        root = DEFAULT_BUNDLE if path is None else Path(path).expanduser()
+        if root.name == MANIFEST_NAME:
+            root = root.parent
+        found = (root / MANIFEST_NAME).is_file()
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of nobody
+        raise BundleNotFound("the path leads nowhere", got=error, fix="correct it") from None
+    if not found:
         raise BundleNotFound(
             "no bundle here" if root.is_dir() else "no such folder",
             got=root,

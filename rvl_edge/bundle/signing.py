@@ -8,6 +8,7 @@ The manifest names the SHA-256 of every other file, so one signature covers the 
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rvl_edge._files import write_atomic
 from rvl_edge._validation import complaints
+from rvl_edge.bundle.files import open_regular
 from rvl_edge.bundle.manifest import MANIFEST_NAME
 from rvl_edge.errors import BundleError, ConfigError, MissingDependency, SignatureError
 
@@ -45,7 +47,7 @@ def new_key(path: Path) -> Path:
         The public key's file.
 
     Raises:
-        ConfigError: there is a file of that name already, or the folder cannot be written to.
+        ConfigError: there is a file of either name already, or the folder cannot be written to.
         MissingDependency: cryptography is not installed.
     """
     serialization, ed25519 = _cryptography()
@@ -55,6 +57,8 @@ def new_key(path: Path) -> Path:
     )
     public = path.with_name(f"{path.name}.pub")
     try:
+        if os.path.lexists(public):  # maybe of a private key that was moved away: robots trust it
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(public))
         # Created for its owner alone: a file made first and locked after could be read in between.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -115,6 +119,7 @@ def check_signature(root: Path, manifest: bytes, trusted: Sequence[Path]) -> Non
 
     Raises:
         SignatureError: no signature, one by another key, or one of another manifest.
+        UnsafePath: the signature is no regular file.
         ConfigError: a key cannot be read, or is no Ed25519 public key.
         MissingDependency: cryptography is not installed.
     """
@@ -150,7 +155,7 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 def _read_signature(root: Path) -> _Signature:
     path = root / SIGNATURE_NAME
     try:
-        with path.open("rb") as file:
+        with open_regular(path, SIGNATURE_NAME) as file:
             content = file.read(_MAX_SIGNATURE + 1)
     except FileNotFoundError:
         raise SignatureError(
@@ -181,7 +186,7 @@ def _public_key(path: Path) -> Ed25519PublicKey:
 def _read_key(path: Path) -> bytes:
     try:
         return path.expanduser().read_bytes()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: in the home of nobody
         raise ConfigError(
             "the key cannot be read", got=error, fix="check the path; `rvl-edge keygen FILE` makes a new one"
         ) from None

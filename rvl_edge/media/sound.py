@@ -11,6 +11,9 @@ import numpy as np
 from rvl_edge.errors import BadEncoding, MissingDependency
 from rvl_edge.media.samples import AudioSample
 
+# Bytes. Who writes to a pipe, or is killed, leaves a size of about 2 or 4 GiB: the sound goes on to the end.
+_PLACEHOLDER = 0x7FFF0000
+
 
 def is_sound(head: bytes) -> bool:
     """Whether a file that begins so is a sound that libsndfile knows by its first bytes."""
@@ -41,12 +44,18 @@ def read_sound(path: Path) -> AudioSample:
 
 def _read_wav(file: wave.Wave_read, path: Path) -> AudioSample:
     width, channels, count = file.getsampwidth(), file.getnchannels(), file.getnframes()
-    data = file.readframes(count)
-    if len(data) != count * channels * width:
+    frame = channels * width
+    if count * frame >= _PLACEHOLDER:
+        data = file.readframes(path.stat().st_size // frame)
+        count = len(data) // frame
+        data = data[: count * frame]
+    else:
+        data = file.readframes(count)
+    if len(data) != count * frame:
         raise BadEncoding(
             "a wav file ends early",
             got=f"{path}: {len(data)} bytes of sound",
-            expected=f"{count * channels * width} bytes, as its header says",
+            expected=f"{count * frame} bytes, as its header says",
             fix="copy or record the file again",
         )
     if width == 3:  # 24 bits become the upper three bytes of 32

@@ -40,12 +40,15 @@ def preprocess_audio(pcm: npt.NDArray[Any], spec: AudioSpec, *, sample_rate: flo
     Raises:
         BadShape: another number of axes, or channels before samples.
         BadDtype: a type that is no PCM.
-        BadEncoding: a rate out of range, or float samples far beyond full scale.
+        BadEncoding: a rate that is no number in range, or float samples far beyond full scale.
         NonFinite: NaN or infinity in float samples.
         TooShort: less than one analysis frame.
     """
-    if not RATES_HZ[0] <= sample_rate <= RATES_HZ[1]:
-        raise BadEncoding("sample rate out of range", got=f"{sample_rate} Hz", expected=f"{RATES_HZ} Hz")
+    if not (
+        isinstance(sample_rate, (int, float, np.integer, np.floating))
+        and RATES_HZ[0] <= sample_rate <= RATES_HZ[1]
+    ):
+        raise BadEncoding("sample rate out of range", got=f"{sample_rate!r} Hz", expected=f"{RATES_HZ} Hz")
     mono = resample_sound(first_channel(pcm), sample_rate, spec.sample_rate)
     length, shift = frame_samples(spec)
     frames = 1 + (len(mono) - length) // shift

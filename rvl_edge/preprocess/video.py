@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rvl_edge.errors import BadShape, InputError, NonFinite, TooShort
+from rvl_edge.errors import BadDtype, BadShape, InputError, NonFinite, TooShort
 from rvl_edge.preprocess.image import as_picture, normalize
 from rvl_edge.preprocess.resample import resample_centre
 from rvl_edge.preprocess.spec import VideoSpec
@@ -35,22 +35,28 @@ def preprocess_video(
     Raises:
         TooShort: no frame.
         BadShape: frames of unlike or unreadable shape, or not one stamp a frame.
-        BadDtype: frames that are not uint8.
+        BadDtype: no sequence, or frames that are not uint8.
         NonFinite: NaN or infinity in the stamps.
         InputError: stamps that do not rise.
     """
+    if not isinstance(frames, (np.ndarray, Sequence)):
+        raise BadDtype(
+            "a clip of this type cannot be read",
+            got=type(frames).__name__,
+            expected="a uint8 array, or a sequence of them",
+        )
     if isinstance(frames, np.ndarray) and frames.ndim != 4:
         raise BadShape("a clip of this shape cannot be read", got=frames.shape, expected="(T, H, W, 3)")
     if len(frames) == 0:
         raise TooShort("a clip without frames cannot be read", got="0 frames", expected="at least 1")
-    picked = [frames[i] for i in sample_indices(len(frames), spec.num_frames, stamps)]
-    pictures = [as_picture(frame) for frame in picked]
+    # All of them: a frame that the encoder does not see is looked at by the monitors.
+    pictures = [as_picture(frame) for frame in frames]
     shapes = {picture.shape for picture in pictures}
     if len(shapes) > 1:
         raise BadShape("the frames of a clip differ in shape", got=sorted(shapes), expected="one shape")
     clip = np.empty((3, spec.num_frames, spec.size, spec.size), np.float32)
-    for t, picture in enumerate(pictures):
-        clip[:, t] = normalize(resample_centre(picture, spec), spec, full_scale=255)
+    for t, picked in enumerate(sample_indices(len(frames), spec.num_frames, stamps)):
+        clip[:, t] = normalize(resample_centre(pictures[picked], spec), spec, full_scale=255)
     return clip
 
 

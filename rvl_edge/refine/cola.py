@@ -48,7 +48,7 @@ class ColaSettings:
         gate: when to spend more than one view; None is always.
 
     Raises:
-        ConfigError: a number outside its range.
+        ConfigError: a number outside its range, or a part of a view, direction or iteration.
     """
 
     views: int = 5
@@ -76,8 +76,14 @@ class ColaSettings:
             value = getattr(self, name)
             if name == "budget_ms" and value is None:
                 continue
-            if not low <= value <= high:
-                raise ConfigError(f"COLA's {name} is out of range", got=value, expected=f"{low} to {high}")
+            whole = isinstance(low, int)
+            kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+            if not (isinstance(value, kinds) and low <= value <= high):
+                raise ConfigError(
+                    f"COLA's {name} is out of range",
+                    got=repr(value),
+                    expected=f"{low} to {high}{', whole' if whole else ''}",
+                )
 
 
 class Cola:

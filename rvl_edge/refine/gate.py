@@ -37,9 +37,10 @@ class Gate:
 
     def verdict(self, margin: float, trust: float) -> Spent:
         """Why to spend views on a sample whose first view has this margin, or `Spent.SPARED`."""
-        if trust < self.trust:
+        # Trust is 1 where nothing is odd, and a margin where the softmax saturates: 1 has to open by itself.
+        if self.trust == 1 or trust < self.trust:
             return Spent.DISTRUSTED
-        return Spent.UNSURE if margin < self.margin else Spent.SPARED
+        return Spent.UNSURE if self.margin == 1 or margin < self.margin else Spent.SPARED
 
 
 def top_margin(cosines: FloatArray, sharpness: float) -> float:

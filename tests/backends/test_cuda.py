@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from rvl_edge.backends.cuda import open_cuda
-from rvl_edge.backends.cuda.interface import cuda_failure
+from rvl_edge.backends.cuda.interface import cuda_failure, status_of
 from rvl_edge.backends.tensorrt.flavours import Log
 from rvl_edge.errors import BackendError, ConfigError, GpuLost, GpuOutOfMemory, MissingDependency
 
@@ -79,6 +81,107 @@ def test_what_tensorrt_says_in_its_log_alone(said: str, error: type[BackendError
     failure = log.failure("image.engine cannot be run")
     assert type(failure) is error
     assert said in str(failure)
+
+
+def test_what_tensorrt_said_of_one_failure_does_not_explain_the_next() -> None:
+    log = Log()
+    log.errors.append("[defaultAllocator.cpp] Error Code 1: Cuda Runtime (out of memory)")
+    assert type(log.failure("image.engine cannot be set up for batch 8")) is GpuOutOfMemory
+    log.errors.append("IExecutionContext::setInputShape: Error Code 3: API Usage Error (out of the profile)")
+    assert type(log.failure("image.engine cannot be set up for batch 9")) is BackendError
+    assert "no reason" in str(log.failure("image.engine cannot be run"))
+
+
+def test_a_lost_gpu_that_has_no_memory_either_is_lost() -> None:
+    log = Log()
+    log.errors += ["Cuda Runtime (out of memory)", "Cuda Runtime (an illegal instruction was encountered)"]
+    log.errors.append("Error Code 2: OutOfMemory (Requested size was 1024 bytes.)")
+    assert type(log.failure("image.engine cannot be run")) is GpuLost
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "cudaErrorMemoryAllocation",
+        "cudaErrorStubLibrary",
+        "cudaErrorInsufficientDriver",
+        "cudaErrorNoDevice",
+        "cudaErrorECCUncorrectable",
+        "cudaErrorNvlinkUncorrectable",
+        "cudaErrorIllegalAddress",
+        "cudaErrorLaunchTimeout",
+        "cudaErrorContextIsDestroyed",
+        "cudaErrorAssert",
+        "cudaErrorHardwareStackError",
+        "cudaErrorIllegalInstruction",
+        "cudaErrorMisalignedAddress",
+        "cudaErrorInvalidAddressSpace",
+        "cudaErrorInvalidPc",
+        "cudaErrorLaunchFailure",
+        "cudaErrorUnknown",
+    ],
+)
+def test_messages_are_recognised_in_nvidias_own_words(status: str) -> None:
+    runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
+    code = getattr(runtime.cudaError_t, status)
+    _, words = runtime.cudaGetErrorString(code)
+    assert status_of(f"cuStreamSynchronize failed: {words.decode()}") == int(code)
+
+
+def pycuda_stand_in() -> ModuleType:
+    """The exceptions of `pycuda.driver`."""
+    driver = ModuleType("pycuda.driver")
+    base = type("Error", (Exception,), {})
+    driver.Error = base  # type: ignore[attr-defined]  # what a module holds is not declared
+    for name in ("MemoryError", "LogicError", "LaunchError", "RuntimeError"):
+        setattr(driver, name, type(name, (base,), {}))
+    return driver
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "error", "words"),
+    [
+        ("MemoryError", "cuMemAlloc failed: out of memory", GpuOutOfMemory, "memory"),
+        ("LaunchError", "cuEventSynchronize failed: unspecified launch failure", GpuLost, "lost"),
+        (
+            "LaunchError",
+            "cuEventSynchronize failed: the launch timed out and was terminated",
+            GpuLost,
+            "lost",
+        ),
+        ("LogicError", "cuMemcpyDtoHAsync failed: an illegal memory access was encountered", GpuLost, "lost"),
+        ("LogicError", "cuMemcpyDtoHAsync failed: an illegal instruction was encountered", GpuLost, "lost"),
+        ("LogicError", "cuMemcpyDtoHAsync failed: device-side assert triggered", GpuLost, "lost"),
+        (
+            "LaunchError",
+            "cuLaunchKernel failed: too many resources requested for launch",
+            BackendError,
+            "failed",
+        ),
+        ("LogicError", "cuCtxPushCurrent failed: invalid device context", BackendError, "cuSomething failed"),
+        (
+            "RuntimeError",
+            "cuInit failed: no CUDA-capable device is detected",
+            BackendError,
+            "no GPU can be used",
+        ),
+    ],
+)
+def test_what_pycuda_raises(
+    kind: str, said: str, error: type[BackendError], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = pycuda_stand_in()
+    package = ModuleType("pycuda")
+    package.driver = driver  # type: ignore[attr-defined]  # as above
+    monkeypatch.setitem(sys.modules, "pycuda", package)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", driver)
+    monkeypatch.delitem(sys.modules, "rvl_edge.backends.cuda.py_cuda", raising=False)
+    py_cuda = import_module("rvl_edge.backends.cuda.py_cuda")
+    del sys.modules["rvl_edge.backends.cuda.py_cuda"]  # it knows the stand-in's classes
+    with pytest.raises(BackendError, match=words) as caught, py_cuda._translated("cuSomething"):
+        raise getattr(driver, kind)(said)
+    assert type(caught.value) is error
+    assert said in str(caught.value)
 
 
 CALLS = {

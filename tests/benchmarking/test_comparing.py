@@ -107,6 +107,17 @@ def test_a_contender_that_runs_no_graphs_is_timed_without_a_limit() -> None:
     assert graph.measured[0].utilisation is not None
 
 
+def test_a_graph_of_another_precision_is_not_held_against_a_float32_product(own_bundle) -> None:
+    bundle = Bundle.open(own_bundle)
+    sense = bundle.manifest.senses[Modality.IMAGE]
+    for precision, compared in (("float32", True), ("bfloat16", False), ("int8", False)):
+        senses = {Modality.IMAGE: sense.model_copy(update={"precision": precision})}
+        declared = Bundle(bundle.root, bundle.manifest.model_copy(update={"senses": senses}))
+        (outcome,) = bench_sense(declared, Modality.IMAGE, Plan(["onnxruntime"], [1], 1, ROUND)).outcomes
+        assert (outcome.gemm_gflop_per_second is not None) is compared
+        assert (outcome.measured[0].utilisation is not None) is compared
+
+
 def test_a_sense_that_the_bundle_lacks(own_bundle) -> None:
     bundle = Bundle.open(own_bundle)
     senses = {each: entry for each, entry in bundle.manifest.senses.items() if each is not Modality.DEPTH}

@@ -68,7 +68,7 @@ def test_missing_file_and_missing_manifest(own_bundle: Path, tmp_path: Path) -> 
     with pytest.raises(HashMismatch, match=r"text/tokenizer\.json is missing"):
         Bundle.open(own_bundle)
     (own_bundle / "manifest.json").unlink()
-    for nothing in (own_bundle, tmp_path / "nowhere"):
+    for nothing in (own_bundle, tmp_path / "nowhere", "~nobody-of-this-name/bundle", "x" * 5000):
         with pytest.raises(BundleNotFound):
             Bundle.open(nothing)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -17,7 +18,7 @@ import rvl_edge as rvl
 from rvl_edge.bundle import Bundle, verify
 from rvl_edge.bundle.signing import SIGNATURE_NAME, new_key, sign
 from rvl_edge.bundle.writing import add_reports
-from rvl_edge.errors import BundleError, ConfigError, SignatureError
+from rvl_edge.errors import BundleError, ConfigError, SignatureError, UnsafePath
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,14 @@ def test_a_signature_that_is_none(own_bundle: Path, keys: tuple[Path, Path], con
         Bundle.open(own_bundle, trusted=[keys[1]])
 
 
+def test_a_pipe_as_a_signature_is_refused_without_waiting_for_its_writer(
+    own_bundle: Path, keys: tuple[Path, Path]
+) -> None:
+    os.mkfifo(own_bundle / SIGNATURE_NAME)
+    with pytest.raises(UnsafePath, match=r"manifest\.sig is no regular file"):
+        Bundle.open(own_bundle, trusted=[keys[1]])
+
+
 def test_a_changed_bundle_loses_its_signature(own_bundle: Path, keys: tuple[Path, Path]) -> None:
     sign(own_bundle, keys[0])
     add_reports(own_bundle, {"new": b"{}"})
@@ -105,6 +114,17 @@ def test_keys_are_for_their_owner_and_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
         new_key(path)
     assert path.read_bytes() == before
+
+
+def test_a_public_key_is_not_overwritten_either(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    public = new_key(path)
+    path.rename(tmp_path / "safe")
+    before = public.read_bytes()
+    with pytest.raises(ConfigError, match=r"cannot be written.*key\.pub"):
+        new_key(path)
+    assert public.read_bytes() == before
+    assert not path.exists()
 
 
 def test_the_wrong_kind_of_key_is_named(own_bundle: Path, keys: tuple[Path, Path]) -> None:

@@ -72,6 +72,23 @@ def test_wav_shorter_than_its_header_says_is_refused(tmp_path: Path) -> None:
         read_sample(path)
 
 
+@pytest.mark.parametrize(
+    ("riff", "size"), [(0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFFF24, 0x7FFFFF00), (0x7FFFF024, 0x7FFFF000)]
+)
+def test_wav_of_who_could_not_go_back_to_write_its_size_is_read_whole(
+    tmp_path: Path, riff: int, size: int
+) -> None:
+    pcm = np.arange(-800, 800, dtype="<i2").reshape(-1, 2)
+    path = write_wav(tmp_path / "a.wav", pcm.tobytes(), channels=2)
+    content = bytearray(path.read_bytes())
+    assert content[36:40] == b"data"
+    content[4:8], content[40:44] = riff.to_bytes(4, "little"), size.to_bytes(4, "little")
+    path.write_bytes(content + b"\x01")  # killed within a frame
+    sample = read_sample(path)
+    assert isinstance(sample, AudioSample)
+    np.testing.assert_array_equal(sample.pcm, pcm)
+
+
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg"])
 def test_sound_that_is_only_a_head_is_refused(tmp_path: Path, name: str) -> None:
     soundfile = pytest.importorskip("soundfile")

@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,8 @@ import tiny_bundle as maker
 
 import rvl_edge as rvl
 from rvl_edge import preprocess as pre
-from rvl_edge.errors import BackendError, BadShape, ConfigError, HashMismatch, InputError, NonFinite
+from rvl_edge.backends import Session, open_session
+from rvl_edge.errors import BackendError, BadDtype, BadShape, ConfigError, HashMismatch, InputError, NonFinite
 
 RANDOM = np.random.default_rng(7)
 PICTURE = RANDOM.integers(0, 256, (48, 64, 3), np.uint8)
@@ -109,6 +111,9 @@ def test_classify_refuses_what_is_no_embedding(perceiver: rvl.Perceiver) -> None
         perceiver.classify("image", np.zeros(maker.DIM + 1, np.float32))
     with pytest.raises(NonFinite):
         perceiver.classify("image", np.full(maker.DIM, np.nan, np.float32))
+    for wrong in ([0.0] * maker.DIM, None, np.full(maker.DIM, "0")):
+        with pytest.raises(BadDtype, match="no embedding"):
+            perceiver.classify("image", wrong)  # type: ignore[arg-type]
 
 
 def test_set_labels_for_one_sense_and_for_all(perceiver: rvl.Perceiver) -> None:
@@ -220,6 +225,35 @@ def test_graph_and_preprocessing_that_disagree(own_bundle: Path) -> None:
         perceiver.image(PICTURE)
 
 
+def test_what_cannot_be_used_leaves_no_graph_loaded(
+    tiny_bundle: Path, own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Session] = []
+    closed: list[Session] = []
+
+    def noted(*arguments: Any, **options: Any) -> Session:
+        session = open_session(*arguments, **options)
+        close = session.close
+        monkeypatch.setattr(session, "close", lambda: (closed.append(session), close()))
+        loaded.append(session)
+        return session
+
+    monkeypatch.setattr("rvl_edge._encoder.open_session", noted)
+    with pytest.raises(ConfigError, match="no sentinel"):
+        rvl.Perceiver.open(tiny_bundle, sentinel=True)
+    assert len(loaded) == 1
+    assert closed == loaded
+    manifest = json.loads((own_bundle / "manifest.json").read_text())
+    manifest["senses"]["image"]["preprocess"]["size"] = 40
+    (own_bundle / "manifest.json").write_text(json.dumps(manifest))
+    with rvl.Perceiver.open(own_bundle) as perceiver:
+        for _ in range(2):
+            with pytest.raises(BackendError, match="disagree"):
+                perceiver.image(PICTURE)
+        (text,) = [each for each in loaded if each not in closed]
+    assert text in closed
+
+
 def test_bad_samples_are_input_errors_and_the_next_good_one_works(perceiver: rvl.Perceiver) -> None:
     for bad in (np.zeros((0, 5, 3), np.uint8), PICTURE.astype(np.float64), np.zeros((4, 4, 7), np.uint8)):
         with pytest.raises(InputError):
@@ -228,6 +262,8 @@ def test_bad_samples_are_input_errors_and_the_next_good_one_works(perceiver: rvl
         perceiver.audio(np.full(16_000, np.nan, np.float32), sample_rate=16_000)
     with pytest.raises(BadShape):
         perceiver.encode_batch("image", np.zeros((3, 32, 32), np.float32))
+    with pytest.raises(BadDtype):
+        perceiver.encode_batch("image", [model_input("image")])  # type: ignore[arg-type]
     assert perceiver.image(PICTURE).labels
 
 

@@ -129,6 +129,8 @@ def test_one_frame_is_enough_and_one_sample_less_is_not() -> None:
         (np.zeros(16000, np.float32), 0, BadEncoding),
         (np.zeros(16000, np.float32), float("nan"), BadEncoding),
         (np.zeros(16000, np.float32), 10**9, BadEncoding),
+        (np.zeros(16000, np.float32), "16000", BadEncoding),
+        (np.zeros(16000, np.float32), None, BadEncoding),
     ],
 )
 def test_unreadable_sounds_are_refused(pcm: Any, rate: float, error: type[InputError]) -> None:

@@ -100,11 +100,30 @@ def test_dropped_frames_do_not_shift_the_sampling() -> None:
         ([np.zeros((9, 9, 3), np.uint8), np.zeros((9, 8, 3), np.uint8)], BadShape),
         ([np.zeros((9, 9, 2), np.uint8)], BadShape),
         (np.zeros((2, 9, 9, 3), np.float32), BadDtype),
+        (None, BadDtype),
+        (iter(clip(4)), BadDtype),
     ],
 )
 def test_unreadable_clips_are_refused(frames: object, error: type[InputError]) -> None:
     with pytest.raises(error):
         preprocess_video(frames, SPEC)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("frame", "error"),
+    [
+        (None, BadDtype),
+        (np.zeros((40, 50, 3), np.float32), BadDtype),
+        (np.zeros(9, np.uint8), BadShape),
+        (np.zeros((40, 49, 3), np.uint8), BadShape),
+    ],
+)
+def test_a_frame_that_is_not_sampled_is_refused_too(frame: object, error: type[InputError]) -> None:
+    frames = [*clip(16)]
+    assert 1 not in sample_indices(16, SPEC.num_frames)
+    frames[1] = frame  # type: ignore[call-overload]  # what is no frame
+    with pytest.raises(error):
+        preprocess_video(frames, SPEC)
 
 
 @pytest.mark.parametrize(

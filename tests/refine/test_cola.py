@@ -13,7 +13,7 @@ from scipy.stats import entropy
 
 from rvl_edge.errors import BadShape, ConfigError, NonFinite
 from rvl_edge.refine import Cola, ColaSettings, Gate, TransportNotConverged
-from rvl_edge.types import FloatArray
+from rvl_edge.types import FloatArray, Spent
 
 CASES = {
     "usual": {},
@@ -164,6 +164,10 @@ def test_refuses_bad_texts_and_settings() -> None:
         {"rank": 0},
         {"epsilon": 0},
         {"iterations": 0},
+        {"views": 2.5},
+        {"rank": 64.0},
+        {"iterations": "300"},
+        {"keep": "half"},
         {"tolerance": np.nan},
         {"budget_ms": 0},
     ):
@@ -187,6 +191,19 @@ def test_a_shortlist_of_all_or_more_is_none() -> None:
     cola = Cola(texts, logit_scale=SCALE)
     for classes in (8, 100):
         np.testing.assert_array_equal(cola.scores(views, classes), cola.scores(views))
+
+
+@pytest.mark.parametrize(
+    ("gate", "why"),
+    [
+        (Gate(margin=1, trust=0), Spent.UNSURE),
+        (Gate(margin=0, trust=1), Spent.DISTRUSTED),
+        (Gate(margin=0, trust=0), Spent.SPARED),
+    ],
+)
+def test_one_is_always_and_zero_never(gate: Gate, why: Spent) -> None:
+    for margin, trust in ((1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (0.0, 0.0)):
+        assert gate.verdict(margin, trust) is why
 
 
 @pytest.mark.parametrize("margin", [-0.1, 1.1, np.nan])

@@ -77,6 +77,28 @@ def test_synonyms_join_labels_of_different_sets_and_shared_words_do_not() -> Non
     assert len({concepts.of(each) for each in ("car", "truck", "person", "vehicle", "zebra")}) == 5
 
 
+def test_a_word_for_two_labels_of_a_set_joins_neither_with_a_label_of_that_name() -> None:
+    camera = labels("car", "truck", car=("vehicle",), truck=("vehicle", "lorry"))
+    for imager in (labels("vehicle", "lorry"), labels("vehicle", "lorry", vehicle=("car", "truck"))):
+        for sets in ([camera, imager], [imager, camera]):
+            concepts = Concepts(sets)
+            assert len({concepts.of(each) for each in ("car", "truck", "vehicle")}) == 3
+            assert concepts.of("lorry") == concepts.of("truck")
+
+
+def test_labels_of_one_set_stay_apart_whatever_lies_between_them() -> None:
+    alone = labels("car", "vehicle", "truck", car=("vehicle",), truck=("vehicle",))
+    chain = [
+        labels("car", "truck", car=("automobile",)),
+        labels("automobile", automobile=("vehicle",)),
+        labels("vehicle", vehicle=("truck",)),
+    ]
+    for sets in ([alone], chain):
+        concepts = Concepts(sets)
+        assert concepts.of("car") != concepts.of("truck")
+    assert len({Concepts([alone]).of(each) for each in alone.labels}) == 3
+
+
 def test_the_embedded_bundles_thermal_car_is_its_cameras_automobile() -> None:
     concepts = Concepts(Bundle.open().manifest.label_sets.values())
     assert concepts.of("car") == concepts.of("automobile")

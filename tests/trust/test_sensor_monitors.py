@@ -100,7 +100,20 @@ def test_clipped_and_blank_look_at_the_sensors_own_pixels(scene: npt.NDArray[np.
     assert picture.clipped(image(burnt)) == pytest.approx(0.5, abs=0.02)
     assert picture.clipped(image(scene)) == 0
     assert picture.BLANK.rule.trust(picture.blank(image(scene))) == 1
-    assert picture.BLANK.rule.trust(picture.blank(image(np.full_like(scene, 17)))) == 0
+    assert picture.BLANK.rule.trust(picture.blank(image(scene[..., 0]))) == 1
+
+
+@pytest.mark.parametrize("colour", [(17, 17, 17), (0, 135, 0), (0, 0, 255)])
+def test_a_picture_of_one_colour_is_blank(scene: npt.NDArray[np.uint8], colour: tuple[int, ...]) -> None:
+    plain = np.empty_like(scene)
+    plain[:] = colour
+    for seen in (image(plain), clip(plain[None])):
+        assert picture.BLANK.rule.trust(picture.blank(seen)) == 0
+
+
+def test_structure_in_one_channel_is_no_blank_picture(scene: npt.NDArray[np.uint8]) -> None:
+    red = scene * np.array([1, 0, 0], np.uint8)
+    assert picture.BLANK.rule.trust(picture.blank(image(red))) == 1
 
 
 def test_alpha_is_no_light(scene: npt.NDArray[np.uint8]) -> None:

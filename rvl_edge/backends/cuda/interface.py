@@ -12,12 +12,32 @@ import numpy.typing as npt
 
 from rvl_edge.errors import BackendError, GpuLost, GpuOutOfMemory
 
-# cudaError_t and CUresult agree on these (CUDA Runtime API, "Error handling").
+# cudaError_t and CUresult agree on these (CUDA Runtime API, "Error handling"). Some of what CUDA is reached
+# through gives the number, and some only the words of `cudaGetErrorString`.
 OUT_OF_MEMORY: Final = 2
-ILLEGAL_ADDRESS: Final = 700
 # After these every later call of the process fails: the context is gone.
-_LOST: Final = frozenset({214, 220, ILLEGAL_ADDRESS, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
-_NO_DEVICE: Final = frozenset({34, 35, 100})  # stub library, driver too old or absent, no GPU
+_LOST: Final = {
+    214: "uncorrectable ECC error",
+    220: "uncorrectable NVLink error",
+    700: "an illegal memory access was encountered",
+    702: "the launch timed out",
+    709: "context is destroyed",
+    710: "device-side assert triggered",
+    714: "hardware stack error",
+    715: "an illegal instruction was encountered",
+    716: "misaligned address",
+    717: "operation not supported on global/shared address space",
+    718: "invalid program counter",
+    719: "unspecified launch failure",
+    721: "tensor memory not completely freed",
+    999: "unknown error",
+}
+_NO_DEVICE: Final = {
+    34: "CUDA driver is a stub library",
+    35: "CUDA driver version is insufficient",
+    100: "no CUDA-capable device is detected",
+}
+_UNRECOGNISED: Final = -1
 
 
 @dataclass(frozen=True)
@@ -108,8 +128,24 @@ def cuda_failure(call: str, code: int, name: str) -> BackendError:
 
     Args:
         call: what was called.
-        code: a cudaError_t or CUresult other than 0.
+        code: a cudaError_t or CUresult other than 0, or what `status_of` made of a message.
         name: what CUDA calls it.
+    """
+    if code in _NO_DEVICE:
+        return BackendError(
+            "no GPU can be used",
+            got=f"{name} ({code})",
+            fix="run `nvidia-smi`; in a container pass --gpus all (Jetson: --runtime nvidia); or use "
+            "backend onnxruntime",
+        )
+    return gpu_failure(call, code, name) or BackendError(f"{call} failed", got=f"{name} ({code})")
+
+
+def gpu_failure(call: str, code: int, name: str) -> GpuOutOfMemory | GpuLost | None:
+    """The error where a GPU that worked has no memory left, or is lost; None for any other status.
+
+    Args:
+        call, code, name: as `cuda_failure`.
     """
     got = f"{name} ({code})"
     if code == OUT_OF_MEMORY:
@@ -125,11 +161,11 @@ def cuda_failure(call: str, code: int, name: str) -> BackendError:
             got=got,
             fix="end this process and start it again; if it comes back, look at `dmesg` for an Xid",
         )
-    if code in _NO_DEVICE:
-        return BackendError(
-            "no GPU can be used",
-            got=got,
-            fix="run `nvidia-smi`; in a container pass --gpus all (Jetson: --runtime nvidia); or use "
-            "backend onnxruntime",
-        )
-    return BackendError(f"{call} failed", got=got)
+    return None
+
+
+def status_of(message: str) -> int:
+    """The status that CUDA's own words in a message stand for, lost ones first; -1 if there are none."""
+    said = message.lower()
+    known = {**_LOST, **_NO_DEVICE, OUT_OF_MEMORY: "out of memory"}
+    return next((code for code, words in known.items() if words.lower() in said), _UNRECOGNISED)

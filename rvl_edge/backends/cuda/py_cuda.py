@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pycuda import driver
 
-from rvl_edge.backends.cuda.interface import ILLEGAL_ADDRESS, OUT_OF_MEMORY, Device, cuda_failure
+from rvl_edge.backends.cuda.interface import Device, cuda_failure, status_of
 from rvl_edge.errors import BackendError
 
 
@@ -125,9 +125,6 @@ class PyCuda:
 def _translated(call: str) -> Iterator[None]:
     try:
         yield
-    except driver.MemoryError as error:
-        raise cuda_failure(call, OUT_OF_MEMORY, str(error)) from error
-    except driver.LaunchError as error:
-        raise cuda_failure(call, ILLEGAL_ADDRESS, str(error)) from error
     except driver.Error as error:
-        raise cuda_failure(call, 100 if "device" in str(error) else -1, str(error)) from error
+        # Its classes do not tell: an illegal address is a LogicError, and a launch too large a LaunchError.
+        raise cuda_failure(call, status_of(str(error)), str(error)) from error

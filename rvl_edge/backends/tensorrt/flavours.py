@@ -11,14 +11,13 @@ from collections import deque
 from importlib import import_module
 from typing import Any, Final
 
-from rvl_edge.backends.cuda.interface import ILLEGAL_ADDRESS, OUT_OF_MEMORY, cuda_failure
+from rvl_edge.backends.cuda.interface import gpu_failure, status_of
 from rvl_edge.bundle.manifest import EngineFlavour
 from rvl_edge.errors import BackendError, MissingDependency
 
 FLAVOURS: Final[dict[EngineFlavour, str]] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _OLDEST = (10, 3)  # of tensorrt: the first JetPack 6 release, and the first with all that is used here
 _KEPT = 20  # messages
-_LOST = ("illegal memory access", "unspecified launch failure", "illegal instruction", "launch timed out")
 
 
 def import_tensorrt(flavour: EngineFlavour) -> Any:
@@ -76,14 +75,14 @@ class Log:
         return Logger(self)
 
     def failure(self, what: str, *, fix: str | None = None) -> BackendError:
-        """The error for a call that TensorRT refused, which it explains in its log alone."""
-        said = " ".join(self.errors).lower()
+        """The error for a call that TensorRT refused, which it explains in its log alone.
+
+        What it said is forgotten then: it does not explain the next failure.
+        """
+        said = " ".join(self.errors).replace("OutOfMemory", "out of memory")  # the name of its own code
         got = self.errors[-1] if self.errors else "no reason was given"
-        if "out of memory" in said or "outofmemory" in said:
-            return cuda_failure(what, OUT_OF_MEMORY, got)
-        if any(sign in said for sign in _LOST):
-            return cuda_failure(what, ILLEGAL_ADDRESS, got)
-        return BackendError(what, got=got, fix=fix)
+        self.errors.clear()
+        return gpu_failure(what, status_of(said), got) or BackendError(what, got=got, fix=fix)
 
 
 def _fix(flavour: EngineFlavour) -> str:
