@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +14,7 @@ import pytest
 import tiny_bundle as maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import StringStringEntryProto, TensorProto, helper, numpy_helper
 
 from rvl_edge.bundle.external_data import check_external_data
 from rvl_edge.bundle.manifest import FileRef
@@ -234,16 +236,47 @@ def test_refuses_what_is_not_exactly_a_tensor_of_that_file(entries: dict[str, st
         check(contained(**entries))
 
 
-def test_refuses_entries_that_are_missing_or_given_twice() -> None:
+def test_refuses_entries_that_are_missing() -> None:
     for at in range(3):
         lacking = contained()
         del lacking.external_data[at]
         with pytest.raises(UnsafePath):
             check(lacking)
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_refuses_a_key_given_twice_wherever_the_stranger_stands(place: int) -> None:
+    """Which of the two a runtime follows is its own affair."""
     twice = contained()
-    twice.external_data.add(key="location", value="/etc/passwd")
+    entries = list(twice.external_data)
+    entries.insert(place, StringStringEntryProto(key="location", value="/etc/passwd"))
+    del twice.external_data[:]
+    twice.external_data.extend(entries)
     with pytest.raises(UnsafePath):
         check(twice)
+
+
+def field(number: int, content: bytes) -> bytes:
+    """Of protobuf's wire type 2; fewer than 128 bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+@pytest.mark.parametrize(("dims", "outcome"), [([2, 3], nullcontext()), ([2, 4], pytest.raises(UnsafePath))])
+def test_packed_dimensions_count_as_others_do(dims: list[int], outcome: AbstractContextManager[Any]) -> None:
+    """Python writes one field a dimension; parsers of proto2 must take them packed into one, too."""
+    tensor = contained()
+    del tensor.dims[:]
+    packed = tensor.SerializeToString() + field(1, bytes(dims))
+    assert list(TensorProto.FromString(packed).dims) == dims
+    with outcome:
+        check_external_data(field(7, field(5, packed)), "graphs/x.onnx", OWN)
+
+
+def test_a_field_may_not_reach_beyond_the_message_it_is_in() -> None:
+    initializer_of_40_bytes = bytes([5 << 3 | 2, 40])  # and its graph ends there
+    behind = field(2, bytes(40))
+    with pytest.raises(BundleError, match="40 bytes where 0 are left"):
+        check_external_data(field(7, initializer_of_40_bytes) + behind, "graphs/x.onnx", None)
 
 
 def test_refuses_types_of_unknown_size_and_empty_tensors() -> None:

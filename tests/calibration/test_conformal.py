@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rvl_edge.bundle.calibration import ConfidenceEntry
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.calibration.answers import Answers
-from rvl_edge.offline.calibration.fitting import Fold, apply, cross_folds, fit, measure
+from rvl_edge.offline.calibration.fitting import Fitted, Fold, apply, cross_folds, fit, measure
+from rvl_edge.offline.calibration.temperature import fit_temperature
 from rvl_edge.trust.confidence import conformal_threshold, decide
 from rvl_edge.types import UNKNOWN, Label
 
@@ -105,6 +106,21 @@ def test_the_robot_and_the_measurement_decide_alike() -> None:
         verdict = decide(labels, thresholds)
         assert (verdict.decision != UNKNOWN) == applied.answered[row]
         assert {int(name) for name in verdict.plausible} == set(np.flatnonzero(applied.plausible[row]))
+
+
+def test_the_first_label_is_plausible_even_below_the_threshold() -> None:
+    applied = apply(Fitted(1.0, 0.0, plausible_from=1.0, samples=99), made_up(50, seed=3))
+    assert (applied.after < 1).all()
+    np.testing.assert_array_equal(applied.plausible.argmax(axis=1), applied.after.argmax(axis=1))
+    assert (applied.plausible.sum(axis=1) == 1).all()
+
+
+def test_the_temperature_never_sees_the_samples_of_the_thresholds() -> None:
+    answers = made_up(300, seed=7)
+    third = np.arange(300) % 3 == 2
+    sharper_elsewhere = np.where(third[:, None], answers.logits, 9 * answers.logits)
+    wanted = fit_temperature(answers.logits[third], answers.truth[third])
+    assert fit(Answers(sharper_elsewhere, answers.truth), 0.1).temperature == wanted
 
 
 def test_cross_fitting_measures_each_sample_once_and_never_fits_on_it() -> None:

@@ -33,6 +33,17 @@ def test_independent_answers_have_the_interval_of_two_wilsons() -> None:
     assert (found.low, found.high) == (pytest.approx(-reach, abs=1e-5), pytest.approx(reach, abs=1e-5))
 
 
+def test_agreement_shortens_the_interval_less_by_newcombes_correction_for_continuity() -> None:
+    """Newcombe 1998, method 10, worked by hand: 32 of 50 right and 18 of 50, of which 18 are the same."""
+    found = _table(18, 14, 0, 18)
+    phi = (18 * 18 - 14 * 0 - 50 / 2) / np.sqrt(32 * 18 * 18 * 32)
+    one, two = (stats.binomtest(right, 50).proportion_ci(method="wilson") for right in (32, 18))
+    below, above = (0.64 - one.low, two.high - 0.36), (one.high - 0.64, 0.36 - two.low)
+    reach = [np.sqrt(a**2 - 2 * phi * a * b + b**2) for a, b in (below, above)]
+    assert found.low == pytest.approx(0.28 - reach[0], abs=1e-6)
+    assert found.high == pytest.approx(0.28 + reach[1], abs=1e-6)
+
+
 @pytest.mark.parametrize("cells", [(0.5, 0.15, 0.1, 0.25), (0.9, 0.06, 0.02, 0.02)])
 def test_the_interval_holds_the_truth_about_nineteen_times_of_twenty(cells: tuple[float, ...]) -> None:
     truth = cells[1] - cells[2]

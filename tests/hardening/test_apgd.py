@@ -69,6 +69,16 @@ def test_samples_that_are_wrong_already_are_left_alone() -> None:
     torch.testing.assert_close(found[:7], samples[:7], atol=0, rtol=0)
 
 
+def test_each_sample_is_attacked_within_its_own_radius_when_some_are_wrong_already() -> None:
+    weights, samples, labels = problem()
+    labels[:7] = (labels[:7] + 1) % 5
+    eps = torch.where(torch.arange(len(samples)) % 2 == 0, 0.05, 0.001)
+    found = Apgd(Threat(Norm.LINF, eps), "ce", steps=5)(lambda points: points @ weights.T, samples, labels)
+    moved = (found - samples).abs().amax(dim=1)
+    assert (moved <= eps + 1e-6).all()
+    assert (moved[7:] > 0.5 * eps[7:]).all()
+
+
 def test_a_broken_sample_is_not_asked_about_again() -> None:
     weights, samples, labels = problem()
     asked: list[int] = []

@@ -73,20 +73,22 @@ def test_mi_fgsm_sums_up_gradients_of_unit_length(samples: Tensor) -> None:
     assert not torch.allclose(found, pgd)
 
 
-def test_restarts_keep_the_best_try_of_each_sample(samples: Tensor) -> None:
-    """The goal has many hills, so one try is stuck where it began."""
+def test_restarts_are_as_many_tries_of_which_each_sample_keeps_its_best() -> None:
+    """The goal has many hills, so a try is stuck where it began."""
+    samples = 0.3 + 0.4 * torch.rand(30, 8, generator=torch.Generator().manual_seed(0))
+    rows = torch.arange(30)
 
     def hills(points: Tensor, rows: Tensor) -> Tensor:
-        return (torch.cos(80 * points) + points).flatten(1).sum(dim=1)
+        return torch.sin(60 * points).sum(dim=1)
 
-    rows = torch.arange(len(samples))
-    values = []
-    for restarts in (1, 4):
-        attack = Pgd(Threat(Norm.LINF, EPS), steps=8, step_size=EPS / 20, restarts=restarts)
-        found = attack(hills, samples, torch.Generator().manual_seed(3))
-        values.append(hills(found, rows))
-    assert (values[1] >= values[0] - 1e-4).all()
-    assert values[1].mean() > values[0].mean()
+    def attack(restarts: int) -> Pgd:
+        return Pgd(Threat(Norm.LINF, EPS), steps=3, step_size=EPS / 10, restarts=restarts)
+
+    one, same = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
+    tries = torch.stack([attack(1)(hills, samples, one) for _ in range(4)])
+    best = torch.stack([hills(each, rows) for each in tries]).argmax(dim=0)
+    assert len(best.unique()) == 4  # each try is the best of some sample
+    torch.testing.assert_close(attack(4)(hills, samples, same), tries[best, rows], atol=0, rtol=0)
 
 
 def test_one_seed_gives_one_perturbation(samples: Tensor) -> None:

@@ -15,7 +15,7 @@ from rvl_edge.bundle.calibrating import write_confidence
 from rvl_edge.bundle.calibration import ConfidenceEntry
 from rvl_edge.bundle.manifest import Manifest
 from rvl_edge.errors import CalibrationStale
-from rvl_edge.types import UNKNOWN
+from rvl_edge.types import UNKNOWN, Spent
 
 PICTURE = np.random.default_rng(5).integers(0, 256, (48, 64, 3), np.uint8)
 SCALE = 20.0
@@ -121,6 +121,20 @@ def test_cola_has_a_calibration_of_its_own(own_bundle: Path) -> None:
         assert perceiver.image(PICTURE).decision != UNKNOWN
         perceiver.set_cola(False)
         assert perceiver.confidence("image") == entry(1.0)
+
+
+def test_a_sample_that_the_gate_spares_is_judged_as_the_plain_ranking_is(own_bundle: Path) -> None:
+    gated = rvl.ColaSettings(gate=rvl.Gate(margin=0.0, trust=0.0))
+    with rvl.Perceiver.open(own_bundle, modalities=["image"], cola=gated) as perceiver:
+        ranking = perceiver.ranking("image")
+    with calibrated(own_bundle, entry(2.0), entry(50.0, unknown_below=1.0, ranking=ranking)) as perceiver:
+        perceiver.set_cola(gated)
+        seen = perceiver.image(PICTURE)
+        expected = by_hand(perceiver, seen.embedding, 2.0)
+    assert seen.refinement is not None
+    assert seen.refinement.why is Spent.SPARED
+    assert seen.decision != UNKNOWN
+    assert {each.name: each.probability for each in seen.labels} == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_stale_calibration_stops_the_sense_it_is_of_and_no_other(own_bundle: Path) -> None:

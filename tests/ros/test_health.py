@@ -35,6 +35,7 @@ TIMING = Timing(preprocess=1.0, encode=2.0, refine=0.0, classify=0.0)
         (replace(GOOD, outcome=Outcome.FAILED, last_error="no"), 0.0, State.FAILING),
         (replace(GOOD, outcome=Outcome.REJECTED, last_error="no", missing="window"), 0.0, State.REJECTED),
         (replace(GOOD, outcome=Outcome.REJECTED, silence=2.1), 0.0, State.STALE),
+        (replace(GOOD, outcome=Outcome.FAILED, last_error="no", silence=2.1), 0.0, State.STALE),
         (replace(GOOD, silence=2.1), 5.1, State.STALLED),
         (replace(GOOD, recent=Recent(0.3)), 0.0, State.OK),
         (replace(GOOD, recent=COVERED), 0.0, State.DISTRUSTED),

@@ -184,12 +184,15 @@ def test_cola_changes_while_it_runs_and_says_what_it_spent(cameras: Rig) -> None
         {"trust__sentinel": True, "trust__monitors": False},
         {"cola__budget_ms": 1e-9},
         {"labels": ["dog", "dog"]},
+        {"labels": ["dog", "dog"], "trust__monitors": False},
         {"audio__max_age": 0.5},
     ],
 )
 def test_what_cannot_be_had_leaves_everything_as_it_was(cameras: Rig, wrong: dict[str, Any]) -> None:
     assert set_parameters(cameras, use_cola=True, cola__views=2).successful
     perceiver, before = cameras.node._model.perceiver, cameras.node._settings
+    watching = perceiver.monitors("image")
+    assert watching
     asked = {"labels": ["crate", "barrel"], "cola__views": 4, **wrong}
     result = set_parameters(cameras, **asked)
     assert not result.successful
@@ -197,6 +200,7 @@ def test_what_cannot_be_had_leaves_everything_as_it_was(cameras: Rig, wrong: dic
     assert cameras.node._settings is before
     assert perceiver.labels("image") == LABELS["objects"]
     assert perceiver.cola == ColaSettings(views=2)
+    assert perceiver.monitors("image") == watching
 
 
 def test_every_sense_has_its_part_in_the_scene(make_rig: MakeRig) -> None:

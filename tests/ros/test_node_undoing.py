@@ -15,6 +15,8 @@ from rclpy.parameter import Parameter
 from rig import Rig
 from rvl_edge_ros import results
 
+from rvl_edge import Perceiver
+
 pytestmark = pytest.mark.ros
 FAILURE = TransitionCallbackReturn.FAILURE
 MakeRig = Callable[..., Rig]
@@ -52,3 +54,19 @@ def test_a_configuration_that_fails_leaves_the_node_unconfigured_and_without_top
     assert rig.node.count_publishers("image/labels") == rig.node.count_publishers("scene/labels") == 0
     assert rig.node.set_parameters([Parameter("threads", value=1)])[0].successful
     assert rig.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+
+
+def test_a_configuration_that_fails_on_its_labels_closes_the_bundle_it_opened(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Perceiver] = []
+    real = Perceiver.close
+
+    def close(perceiver: Perceiver) -> None:
+        closed.append(perceiver)
+        real(perceiver)
+
+    monkeypatch.setattr(Perceiver, "close", close)
+    rig = make_rig(modalities=["image"], labels=["dog", "dog"])
+    assert rig.node.trigger_configure() == FAILURE
+    assert len(closed) == 1

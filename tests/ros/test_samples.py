@@ -77,6 +77,14 @@ def test_stamps_that_do_not_rise_are_explained_until_the_next_result(step: float
     assert image.meter.read().outcome is Outcome.PUBLISHED
 
 
+def test_three_stamps_in_a_row_that_do_not_rise_are_complained_of_and_two_are_not() -> None:
+    image, _ = sense(Modality.IMAGE)
+    image.receive(picture(10.0))
+    for outcome in (Outcome.NONE, Outcome.NONE, Outcome.REJECTED):
+        image.receive(picture(9.9))
+        assert image.meter.read().outcome is outcome
+
+
 def test_a_driver_that_sends_everything_twice_is_dropped_from_and_not_complained_of() -> None:
     image, samples = sense(Modality.IMAGE)
     for at in range(20):
@@ -154,6 +162,25 @@ def test_max_rate_of_one_sense_gives_up_its_pictures_beyond_it(modality: Modalit
         expected = Counts(received=5, dropped=4) if limited is modality else Counts(received=5)
         assert one.meter.read().counts == expected
         assert len(samples) == 5 - expected.dropped
+
+
+def used(monkeypatch: pytest.MonkeyPatch, arrivals: list[float]) -> list[float]:
+    """Which pictures are samples where 10 Hz are the most, by when they arrive."""
+    image, samples = sense(Modality.IMAGE, image_max_rate=10.0)
+    for at, arrived in enumerate(arrivals):
+        monkeypatch.setattr("rvl_edge_ros.samples.perf_counter", lambda arrived=arrived: arrived)
+        image.receive(picture(10.0 + at))
+    return [sample.arrived for sample in samples]
+
+
+def test_jitter_does_not_lower_the_highest_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 30 Hz every third picture is used, though each comes up to 5 ms early or late."""
+    jitter = np.random.default_rng(0).uniform(-0.005, 0.005, 300)
+    assert 99 <= len(used(monkeypatch, (np.arange(300) / 30 + jitter).tolist())) <= 101
+
+
+def test_after_a_pause_the_highest_rate_holds_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert used(monkeypatch, [0.0, 5.0, 5.03, 5.06, 5.09]) == [0.0, 5.0]
 
 
 class Recorder:

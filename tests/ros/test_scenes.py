@@ -159,6 +159,14 @@ def test_a_scene_that_cannot_go_out_is_counted_and_the_next_one_does(stage: Stag
     assert "network" in reading.last_error
 
 
+def test_the_same_failure_after_a_scene_that_went_out_is_warned_of_again(stage: Stage) -> None:
+    for at, broken in enumerate((True, False, True, True)):
+        stage.broken = broken
+        stage.show(seen(IMAGE, dog=1.0), 10.0 + at)
+    stage.end()
+    assert stage.warnings == ["scene: OSError: the network is gone"] * 2
+
+
 def test_what_fails_is_an_error_in_the_diagnostics_until_it_works_again(stage: Stage) -> None:
     stage.broken = True
     stage.show(seen(IMAGE, dog=1.0), 10.0)

@@ -92,6 +92,13 @@ def test_another_format_begins_a_new_window(other: tuple[np.ndarray, int]) -> No
     assert window.missing == f"window has {4 / rate:.1f} of 8 s"
 
 
+def test_a_chunk_that_begins_before_the_last_ones_end_begins_a_new_window() -> None:
+    window = SoundWindow(4.0, 1.0, gap=0.4)
+    assert window.push(np.zeros((3, 1), np.int16), 1, 0) is None
+    assert window.push(np.zeros((3, 1), np.int16), 1, 2 * SECOND) is None  # a second of it was heard before
+    assert window.missing == "window has 3.0 of 4 s"
+
+
 def test_a_window_given_out_is_not_overwritten_by_later_sound() -> None:
     window = SoundWindow(4.0, 1.0, gap=0.4)
     full = window.push(np.arange(4, dtype=np.int16)[:, None], 1, 0)

@@ -90,6 +90,16 @@ def test_work_that_hangs_is_seen_and_does_not_hold_up_stopping() -> None:
     gate.enter.release()
 
 
+def test_what_was_worked_on_is_no_longer_in_work() -> None:
+    gate = Gate("a")
+    gate.worker.put("a", 1)
+    assert gate.begun.acquire(timeout=PATIENCE)
+    gate.enter.release()
+    assert gate.worker.stop(PATIENCE)
+    assert gate.done == [("a", 1)]
+    assert gate.worker.busy_with() is None
+
+
 def test_what_has_hung_for_longer_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate("a")
     gate.worker.put("a", 1)

@@ -13,6 +13,7 @@ from rvl_edge.trust.concepts import Concepts
 from rvl_edge.types import UNKNOWN, Label, Modality, Perception, Timing, Trust
 
 IMAGE, THERMAL, AUDIO, VIDEO = Modality.IMAGE, Modality.THERMAL, Modality.AUDIO, Modality.VIDEO
+CARS = Concepts([LabelSet(labels=("automobile",), modalities=(IMAGE,), synonyms={"automobile": ("car",)})])
 
 
 def seen(modality: Modality, trust: float | None = None, decision: str = "", **chances: float) -> Perception:
@@ -33,14 +34,33 @@ def chances(scene: Scene) -> dict[str, float]:
 
 
 def test_one_sense_alone_is_the_scene_in_its_own_words() -> None:
-    fusion = Fusion(
-        Concepts([LabelSet(labels=("automobile",), modalities=(IMAGE,), synonyms={"automobile": ("car",)})])
-    )
+    fusion = Fusion(CARS)
     fusion.update(seen(THERMAL, car=0.8, person=0.2), 0.0)
     scene = fusion.scene(0.5)
     assert chances(scene) == pytest.approx({"car": 0.8, "person": 0.2})
     assert scene.decision == "car"
     assert [(vote.modality, vote.age) for vote in scene.votes] == [(THERMAL, 0.5)]
+
+
+def test_two_names_of_one_thing_are_one_label_with_the_belief_in_both() -> None:
+    fusion = Fusion(CARS)
+    fusion.update(seen(IMAGE, automobile=0.5, car=0.3, person=0.2), 0.0)
+    assert chances(fusion.scene(0.0)) == pytest.approx({"automobile": 0.8, "person": 0.2})
+
+
+@pytest.mark.parametrize("order", [(IMAGE, THERMAL), (THERMAL, IMAGE)])
+def test_a_thing_of_two_names_is_called_what_the_first_sense_calls_it(order: tuple[Modality, ...]) -> None:
+    names = {IMAGE: "automobile", THERMAL: "car"}
+    fusion = Fusion(CARS)
+    for sense in order:
+        fusion.update(seen(sense, **{names[sense]: 0.9, "person": 0.1}), 0.0)
+    assert fusion.scene(0.0).decision == "automobile"
+
+
+def test_what_was_taken_ahead_of_the_clock_has_no_age() -> None:
+    fusion = Fusion()
+    fusion.update(seen(IMAGE, cat=1.0), 0.5)
+    assert [vote.age for vote in fusion.scene(0.0).votes] == [0.0]
 
 
 def test_a_stale_sense_is_missing_as_if_it_had_never_been() -> None:
@@ -92,6 +112,13 @@ def test_a_clip_of_the_cameras_own_pictures_is_no_second_witness() -> None:
     assert chances(fusion.scene(0.0)) == pytest.approx({"cat": 0.8, "dog": 0.2})
 
 
+def test_senses_of_one_camera_count_together_as_the_more_trusted_of_them_alone() -> None:
+    fusion = Fusion()
+    fusion.update(seen(IMAGE, 0.8, cat=0.8, dog=0.2), 0.0)
+    fusion.update(seen(VIDEO, 0.2, cat=0.8, dog=0.2), 0.0)
+    assert weights(fusion.scene(0.0)) == pytest.approx({IMAGE: 0.64, VIDEO: 0.16})
+
+
 def test_no_decision_where_every_sense_has_none_or_none_counts() -> None:
     fusion = Fusion()
     fusion.update(seen(IMAGE, decision=UNKNOWN, cat=0.6, dog=0.4), 0.0)
@@ -140,6 +167,22 @@ def test_and_both_where_nothing_tells_them_apart() -> None:
 
 def test_two_against_one_blame_the_one() -> None:
     assert weights(disagree(1.0, 1.0, third=True)) == {IMAGE: 0.0, THERMAL: 1.0, AUDIO: 1.0}
+
+
+@pytest.mark.parametrize(("longer", "shorter"), [(AUDIO, THERMAL), (THERMAL, AUDIO)])
+def test_a_sense_in_two_conflicts_keeps_what_the_graver_one_leaves(
+    longer: Modality, shorter: Modality
+) -> None:
+    fusion = Fusion()
+    for step in range(24):
+        fusion.update(seen(IMAGE, truck=0.99, car=0.01), float(step))
+        fusion.update(seen(longer, truck=0.01, car=0.99), float(step))
+        if step >= 12:
+            fusion.update(seen(shorter, truck=0.01, car=0.99), float(step))
+    scene = fusion.scene(23.0)
+    graver, milder = scene.findings
+    assert graver.trust < milder.trust
+    assert weights(scene) == {IMAGE: graver.trust, AUDIO: 1.0, THERMAL: 1.0}
 
 
 def test_a_fast_sense_is_not_counted_again_against_the_same_sample_of_a_slow_one() -> None:
