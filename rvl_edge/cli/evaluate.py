@@ -157,7 +157,7 @@ def run(
     with offline_half("evaluate"):
         from rvl_edge.offline.datasets.samples import Part
         from rvl_edge.offline.evaluation.arms import Effort
-        from rvl_edge.offline.evaluation.budgets import radii, ratios
+        from rvl_edge.offline.evaluation.budgets import radii, radius, ratios
         from rvl_edge.offline.evaluation.evaluate import read_targets
         from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, Plan
         from rvl_edge.offline.evaluation.running import Share
@@ -179,7 +179,7 @@ def run(
         None if surrogate is None else existing(surrogate),
         tuple(filter(None, corruptions.split(","))),
         robustness.severities(severities),
-        radii(checks)[0] if checks else None,
+        radius(checks) if checks else None,
         tuple(prompts or ()),
         edits,
         words,

@@ -88,6 +88,7 @@ main()
     ("wrong", "message"),
     [
         (("--attack", "pgd", "--eps", "four"), "0.5/255"),
+        (("--checks", "4,8,16"), "one radius"),
         (("--shard", "3/2"), "2/3"),
         (("--corruptions", "fog", "--severities", "9"), "1 to 5"),
         (("--out", "folder"), "FILE.json"),

@@ -15,7 +15,7 @@ from rvl_edge.offline.evaluation.arms import Effort
 from rvl_edge.offline.evaluation.asking import CLEAN, attack_arm
 from rvl_edge.offline.evaluation.budgets import Ball
 from rvl_edge.offline.evaluation.comparing import compare, markdown
-from rvl_edge.offline.evaluation.results import Evaluation, read_evaluation, write_evaluation
+from rvl_edge.offline.evaluation.results import Condition, Evaluation, read_evaluation, write_evaluation
 from rvl_edge.offline.evaluation.running import Share
 from rvl_edge.offline.hardening.threat import Norm
 
@@ -70,6 +70,26 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         compare([plain, _evaluation(tmp_path, "longer", steps=6)])
     with pytest.raises(ConfigError, match="no evaluation of that name"):
         compare([plain], against="plan")
+
+
+def test_corruptions_of_other_seeds_are_refused_and_precisions_shown(
+    tmp_path: Path,
+) -> None:
+    plain = _evaluation(tmp_path, "plain")
+    coarse = plain.subject.model_copy(update={"name": "coarse", "precision": "bfloat16"})
+    other = plain.model_copy(update={"subject": coarse, "seed": plain.seed + 1})
+    lines = [line.split(" | ") for line in markdown(compare([plain, other])).splitlines()[2:]]
+    assert [line[3:5] for line in lines if line[0] != "| ---"] == [
+        ["seed", "precision"],
+        ["3", "float32"],
+        ["4", "bfloat16"],
+    ]
+    fog = plain.outcomes[0].model_copy(
+        update={"condition": Condition(kind="corruption", name="fog", severity=3)}
+    )
+    foggy, elsewhere = (each.model_copy(update={"outcomes": (fog,)}) for each in (plain, other))
+    with pytest.raises(ConfigError, match="fog 3 was drawn from other seeds"):
+        compare([foggy, elsewhere])
 
 
 def test_files_that_are_no_evaluation_are_refused_by_field(tmp_path: Path) -> None:

@@ -3,12 +3,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
-from linear_encoder import problem
+from linear_encoder import Plain, problem
+from torch import Tensor
 
 from rvl_edge.offline.evaluation.robust import validate
 from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.threat import Norm, Threat
+
+
+@dataclass(frozen=True)
+class Shown(Plain):
+    """Keeps what the encoder is shown."""
+
+    batches: list[Tensor]
+
+    def model_input(self, samples: Tensor) -> Tensor:
+        self.batches.append(samples)
+        return samples
 
 
 def test_clean_and_robust_accuracy_are_the_linear_encoders() -> None:
@@ -22,6 +36,20 @@ def test_clean_and_robust_accuracy_are_the_linear_encoders() -> None:
     assert 0 < robust < right  # the attack is neither useless nor deadly
     assert found.robust.trials == 200
     assert robust / 200 <= found.robust.value <= robust / 200 + 0.05
+
+
+def test_a_sample_starts_in_the_same_place_whatever_else_is_right() -> None:
+    """Without steps an attack returns where it starts, which the encoder is shown after the batch itself."""
+    case, starts = problem(count=20), []
+    answers = (case.samples @ case.encoder.weights.detach().T).argmax(dim=1)
+    right = torch.ones(20, dtype=torch.bool)
+    right[[0, 9]] = False
+    for labels in (answers, torch.where(right, answers, (answers + 1) % case.classes)):
+        shown = Shown([])
+        scene = replace(case.scene, domain=shown)
+        validate(scene, case.samples, labels, Pgd(Threat(Norm.LINF, 0.03), 0, 0.01), batch_size=8)
+        starts.append(torch.cat(shown.batches[1::2]))
+    assert torch.equal(starts[0][right], starts[1])
 
 
 def test_training_goes_on_as_before() -> None:

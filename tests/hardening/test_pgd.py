@@ -91,6 +91,30 @@ def test_restarts_are_as_many_tries_of_which_each_sample_keeps_its_best() -> Non
     torch.testing.assert_close(attack(4)(hills, samples, same), tries[best, rows], atol=0, rtol=0)
 
 
+def test_of_several_tries_one_that_breaks_a_sample_comes_before_one_of_larger_goal(samples: Tensor) -> None:
+    """Without steps a try is its random start; here it breaks a sample where the goal is negative."""
+    attack = Pgd(Threat(Norm.LINF, EPS), steps=0, step_size=EPS, restarts=5)
+
+    def change(points: Tensor, rows: Tensor) -> Tensor:
+        return _linear(points - samples[rows], rows)
+
+    generator = torch.Generator().manual_seed(5)
+    tries = torch.stack([attack.begin(samples, generator) for _ in range(attack.restarts)])
+    values = torch.stack([change(each, torch.arange(len(samples))) for each in tries])
+    breaks = values < 0
+    assert (
+        breaks.any(dim=0) & (values.argmax(dim=0) != values.where(breaks, -torch.inf).argmax(dim=0))
+    ).any()
+    wanted = torch.where(breaks.any(dim=0), values.where(breaks, -torch.inf), values).argmax(dim=0)
+    found = attack(
+        change,
+        samples,
+        torch.Generator().manual_seed(5),
+        broken=lambda points, rows: change(points, rows) < 0,
+    )
+    assert torch.equal(found, tries[wanted, torch.arange(len(samples))])
+
+
 def test_one_seed_gives_one_perturbation(samples: Tensor) -> None:
     attack = Pgd(Threat(Norm.LINF, EPS), steps=3, step_size=EPS / 4)
     first, second = (attack(_linear, samples, torch.Generator().manual_seed(7)) for _ in range(2))

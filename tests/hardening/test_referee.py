@@ -52,12 +52,12 @@ def test_the_referee_takes_pictures_with_channels_last() -> None:
     assert ((found.permute(0, 2, 3, 1).flatten(1) @ weights.T).argmax(dim=1) != labels).all()
 
 
-def test_what_the_referee_does_not_know_is_refused() -> None:
-    weights, samples, labels = problem(count=2)
+@pytest.mark.parametrize(
+    "threat", [Threat(Norm.LINF, torch.tensor([0.1, 0.2])), Threat(Norm.LINF, 0.1, torch.ones(1, 30))]
+)
+def test_what_the_referee_does_not_know_is_refused_before_a_sample_is_seen(threat: Threat) -> None:
     with pytest.raises(ConfigError, match="one eps for all"):
-        Referee(Threat(Norm.LINF, torch.tensor([0.1, 0.2])))(
-            lambda points: points @ weights.T, samples, labels
-        )
+        Referee(threat)
 
 
 def test_ours_agrees_on_a_rough_landscape() -> None:

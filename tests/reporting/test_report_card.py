@@ -103,6 +103,14 @@ def test_samples_of_another_domain_or_sense_are_not_in_one_table() -> None:
     assert [len(each.encoders) for each in made.senses] == [2, 1, 1]
 
 
+def test_encoders_under_other_attacks_of_one_title_are_refused() -> None:
+    longer = attack(4).model_copy(
+        update={"settings": {"steps": 100, "attack": "StandardAttack", "targets": 3}}
+    )
+    with pytest.raises(ConfigError, match=r"apgd-ce\+t 4/255 does not mean the same.* got b: .*expected a: "):
+        made_of(evaluation("a", ((CLEAN, 24), (attack(4), 6))), evaluation("b", ((CLEAN, 22), (longer, 16))))
+
+
 def test_two_results_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="two results of one encoder"):
         made_of(evaluation(), evaluation())

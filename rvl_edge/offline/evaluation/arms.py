@@ -14,7 +14,7 @@ from torch import Tensor
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.hardening.attacks import losses
 from rvl_edge.offline.hardening.attacks.apgd import MOST_TARGETS, Apgd
-from rvl_edge.offline.hardening.attacks.goals import Logits, classification
+from rvl_edge.offline.hardening.attacks.goals import Logits, classification, misclassification
 from rvl_edge.offline.hardening.attacks.pgd import MiFgsm, Pgd
 from rvl_edge.offline.hardening.attacks.referee import Referee
 from rvl_edge.offline.hardening.attacks.square import Square
@@ -47,7 +47,8 @@ class Climb:
         self, logits: Logits, samples: Tensor, labels: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """See `Attack`."""
-        return self.pgd(classification(logits, labels, getattr(losses, self.loss)), samples, generator)
+        goal = classification(logits, labels, getattr(losses, self.loss))
+        return self.pgd(goal, samples, generator, broken=misclassification(logits, labels))
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,19 @@ def radii(text: str) -> tuple[float, ...]:
     Raises:
         ConfigError: something else, or a radius that is not above 0.
     """
-    return tuple(sorted({_radius(item.strip(), text) for item in text.split(",")}))
+    return tuple(sorted({_parsed(item.strip(), text) for item in text.split(",")}))
+
+
+def radius(text: str) -> float:
+    """One radius, written as those of `radii`.
+
+    Raises:
+        ConfigError: something else, or several.
+    """
+    found = radii(text)
+    if len(found) > 1:
+        raise ConfigError("one radius, not several", got=text, expected="such as 4/255")
+    return found[0]
 
 
 def ratios(text: str) -> tuple[float, ...]:
@@ -94,7 +106,7 @@ def ratios(text: str) -> tuple[float, ...]:
         ) from None
 
 
-def _radius(item: str, text: str) -> float:
+def _parsed(item: str, text: str) -> float:
     top, _, bottom = item.partition("/")
     try:
         value = float(top) / float(bottom or 255)

@@ -19,6 +19,7 @@ class Row:
     Attributes:
         name: of the method.
         seed: of the attacks.
+        precision: of a checkpoint's tower, or a bundle's runtime.
         seconds: of computing.
         devices: what computed.
         accuracies: by condition, in the table's order; None where it was not run.
@@ -27,6 +28,7 @@ class Row:
 
     name: str
     seed: int
+    precision: str
     seconds: float
     devices: tuple[str, ...]
     accuracies: tuple[Proportion | None, ...]
@@ -58,11 +60,11 @@ def compare(evaluations: Sequence[Evaluation], against: str | None = None) -> Ta
         against: name of the encoder whose accuracy is taken from the others', sample by sample.
 
     Raises:
-        ConfigError: other samples or another question, settings of a condition that differ, or no encoder of
+        ConfigError: other samples or another question, conditions of one title that differ, or no encoder of
             that name.
     """
     _require_same_samples(evaluations)
-    columns = _columns(evaluations)
+    columns = shared_columns(evaluations)
     base = None
     if against is not None:
         found = [each for each in evaluations if each.subject.name == against]
@@ -88,12 +90,13 @@ def markdown(table: Table) -> str:
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
     """Heads and rows as text."""
-    heads = ["encoder", *table.columns, "seed", "computing"]
+    heads = ["encoder", *table.columns, "seed", "precision", "computing"]
     rows = []
     for row in table.rows:
         pairs = zip(row.accuracies, row.differences, strict=True)
         figures = [_figure(accuracy, gain) for accuracy, gain in pairs]
-        rows.append([row.name, *figures, str(row.seed), f"{_time(row.seconds)}, {' + '.join(row.devices)}"])
+        computing = f"{_time(row.seconds)}, {' + '.join(row.devices)}"
+        rows.append([row.name, *figures, str(row.seed), row.precision, computing])
     return heads, rows
 
 
@@ -111,27 +114,44 @@ def _row(evaluation: Evaluation, columns: Iterable[str], base: Evaluation | None
     seconds = sum(each.seconds for each in evaluation.outcomes)
     devices = tuple(sorted({device for each in evaluation.outcomes for device in each.devices}))
     return Row(
-        evaluation.subject.name, evaluation.seed, seconds, devices, tuple(accuracies), tuple(differences)
+        name=evaluation.subject.name,
+        seed=evaluation.seed,
+        precision=evaluation.subject.backend or evaluation.subject.precision,
+        seconds=seconds,
+        devices=devices,
+        accuracies=tuple(accuracies),
+        differences=tuple(differences),
     )
 
 
-def _columns(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
-    """Conditions of all, each once, in their order; equal titles must mean equal settings."""
-    found: dict[str, Condition] = {}
+def shared_columns(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
+    """Titles of all conditions but checks, each once, in their order.
+
+    Raises:
+        ConfigError: one title means other settings, or another draw of a corruption, in two evaluations.
+    """
+    found: dict[str, tuple[Condition, Evaluation]] = {}
     for evaluation in evaluations:
         for outcome in evaluation.outcomes:
             condition = outcome.condition
             if condition.kind == "check":
                 continue
-            known = found.setdefault(condition.title, condition)
+            known, first = found.setdefault(condition.title, (condition, evaluation))
             if known != condition:
                 raise ConfigError(
                     f"{condition.title} does not mean the same in all evaluations",
-                    got=condition.settings,
-                    expected=known.settings,
+                    got=f"{evaluation.subject.name}: {condition.settings}",
+                    expected=f"{first.subject.name}: {known.settings}",
                     fix="evaluate again with the same settings",
                 )
-    return tuple(sorted(found, key=lambda title: found[title].place))
+            if condition.kind == "corruption" and evaluation.seed != first.seed:
+                raise ConfigError(
+                    f"{condition.title} was drawn from other seeds, so the samples are not the same",
+                    got=f"{evaluation.subject.name}: {evaluation.seed}",
+                    expected=f"{first.subject.name}: {first.seed}",
+                    fix="evaluate again with the same --seed",
+                )
+    return tuple(sorted(found, key=lambda title: found[title][0].place))
 
 
 def _require_same_samples(evaluations: Sequence[Evaluation]) -> None:

@@ -103,7 +103,7 @@ def set_exam(
         name=FOLDERS[modality],
         part=part.value,
         count=len(samples),
-        sha256=_digest(samples),
+        sha256=_digest(stimuli, samples),
         simulated=modality is Modality.VIDEO,
         label_set=question.label_set,
         labels=question.labels,
@@ -136,7 +136,10 @@ def _channels_first(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(np.moveaxis(pictures, -1, 1))
 
 
-def _digest(samples: Samples) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(samples.data).data)
+def _digest(stimuli: Stimuli, samples: Samples) -> str:
+    """Over what the sensor gave (of video the simulated clips, not their stills) and the set's labels."""
+    digest = hashlib.sha256()
+    for each in stimuli.samples:
+        digest.update(np.ascontiguousarray(each).data)
     digest.update(np.ascontiguousarray(samples.labels).data)
     return digest.hexdigest()

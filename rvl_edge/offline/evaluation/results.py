@@ -102,7 +102,7 @@ class Subject(_Entry):
     Attributes:
         name: of the method, for tables.
         kind: a checkpoint by torch, or a bundle by its runtime.
-        sha256: of the weights, or of the bundle's manifest.
+        sha256: of a checkpoint's card and weights, or of the bundle's manifest.
         anchors_sha256: of the text anchors (K, D) float32.
         scale: inverse temperature of the answers.
         precision: of a checkpoint's tower; a bundle's is its graphs' and its backend's.

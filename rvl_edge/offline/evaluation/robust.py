@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,15 +11,9 @@ from torch import Tensor
 from rvl_edge.offline.evaluation.classifier import Classifier
 from rvl_edge.offline.evaluation.wilson import Proportion, proportion
 from rvl_edge.offline.hardening.attacks import losses
-from rvl_edge.offline.hardening.attacks.goals import Goal, classification
+from rvl_edge.offline.hardening.attacks.goals import classification
+from rvl_edge.offline.hardening.attacks.pgd import Pgd
 from rvl_edge.offline.hardening.objectives.interface import Scene
-
-
-class Ascent(Protocol):
-    """An attack that climbs a goal, such as `Pgd`."""
-
-    def __call__(self, goal: Goal, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Perturbed samples (B, ...)."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ def validate(
     scene: Scene,
     samples: Tensor,
     labels: Tensor,
-    attack: Ascent,
+    attack: Pgd,
     *,
     batch_size: int = 256,
     precision: torch.dtype = torch.float32,
@@ -44,13 +37,13 @@ def validate(
     """Ask the student about labelled samples, unharmed and attacked by cross-entropy against all anchors.
 
     The student's mode and what of it learns are left as they were. The same samples, batch size and seed
-    meet the same random starts, so the figures of two epochs compare.
+    meet the same random starts, whatever is right, so the figures of two epochs compare.
 
     Args:
         scene: the student, its domain and its anchors.
         samples: (N, ...) in [0, 1], in the domain; on any device.
         labels: (N,) int64.
-        attack: what the samples are attacked by; those that are wrong already are left alone.
+        attack: by one try; samples that are wrong already are left alone.
         batch_size: samples at once.
         precision: of the student, in the attack too.
         seed: of the random starts.
@@ -61,11 +54,13 @@ def validate(
     with classifier.at_rest():
         for part, truth in zip(samples.split(batch_size), labels.split(batch_size), strict=True):
             part, truth = part.to(classifier.device), truth.to(classifier.device)  # noqa: PLW2901
+            start = attack.begin(part, generator)
             right = _right(classifier, part, truth)
             part, truth = part[right], truth[right]  # noqa: PLW2901
             clean += len(part)
             if len(part):
-                found = attack(classification(classifier, truth, losses.cross_entropy), part, generator)
+                goal = classification(classifier, truth, losses.cross_entropy)
+                found = attack(goal, part, start=start[right])
                 robust += int(_right(classifier, found, truth).sum())
     return Validation(proportion(clean, len(labels)), proportion(robust, len(labels)))
 

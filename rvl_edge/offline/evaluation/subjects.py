@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def checkpoint_judge(
     subject = Subject(
         name=name,
         kind="checkpoint",
-        sha256=_digest(value for _, value in sorted(encoder.state_dict().items())),
+        sha256=_digest(encoder),
         anchors_sha256=hashlib.sha256(np.ascontiguousarray(anchors).data).hexdigest(),
         scale=scale,
         precision="bfloat16" if precision == "bfloat16" else "float32",
@@ -152,8 +152,9 @@ def bundle_judge(name: str, perceiver: Perceiver, exam: Exam, backend: str) -> J
     return Judge(subject, anchors, logits, torch.device("cpu"))
 
 
-def _digest(weights: Iterable[Tensor]) -> str:
-    digest = hashlib.sha256()
-    for value in weights:
+def _digest(encoder: Encoder) -> str:
+    """Over card and weights: heads, activation and preprocessing change the answers, and no weight."""
+    digest = hashlib.sha256(encoder.card.model_dump_json().encode())
+    for _, value in sorted(encoder.state_dict().items()):
         digest.update(np.ascontiguousarray(value.float().numpy()).data)
     return digest.hexdigest()

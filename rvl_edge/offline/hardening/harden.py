@@ -33,7 +33,7 @@ class Hardened:
 
     Attributes:
         stages: metrics of each, by its number and method.
-        validation: accuracy of what was written.
+        validation: accuracy of the result in float32, which the checkpoint rounds to float16.
     """
 
     stages: Mapping[str, list[EpochMetrics]]
@@ -50,7 +50,7 @@ def harden(
     processes: Processes,
     board: bool = False,
 ) -> Hardened:
-    """Train all stages of a recipe and write the hardened encoder.
+    """Train all stages of a recipe and write the hardened encoder, its weights rounded to float16.
 
     A run that was cut off goes on where it was when it is started again with the same run folder.
 

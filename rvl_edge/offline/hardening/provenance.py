@@ -35,7 +35,7 @@ def write_provenance(
         recipe: what was trained, written out with all its defaults.
         origin: of what, by `origin_of`.
         metrics: of all stages.
-        validation: accuracy of what is written.
+        validation: accuracy of what is written, before it was rounded to float16.
         processes: that trained it.
     """
     seconds = sum(each.seconds for each in metrics)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.evaluation.adaptive.results import AttackerSettings, Cell, ColaChoice, ColaEvaluation
 from rvl_edge.offline.evaluation.calibration import Bin, equal_mass
+from rvl_edge.offline.evaluation.comparing import shared_columns
 from rvl_edge.offline.evaluation.detections import MonitorEvaluation
 from rvl_edge.offline.evaluation.masking import Verdict, verdicts
 from rvl_edge.offline.evaluation.results import Condition, Evaluation, Outcome, SampleSet, Subject
@@ -135,7 +136,7 @@ def make_card(title: str, documents: Documents) -> Card:
     """Put results into one card, in the order given.
 
     Raises:
-        ConfigError: no result, or two of one encoder about the same.
+        ConfigError: no result, two of one encoder about the same, or conditions of one title that differ.
     """
     evaluations = documents.evaluations
     if not documents:
@@ -161,6 +162,7 @@ def _sense(group: Sequence[Evaluation]) -> SenseCard:
             got=", ".join(names),
             fix="evaluate with different --name, or leave one file out",
         )
+    shared_columns(group)
     return SenseCard(
         modality=group[0].modality, samples=group[0].samples, encoders=tuple(_encoder(each) for each in group)
     )

@@ -36,3 +36,13 @@ def classification(logits: Logits, labels: Tensor, loss: Callable[[Tensor, Tenso
         loss: maps logits (n, K) and their labels (n,) to (n,).
     """
     return lambda samples, rows: loss(logits(samples), labels[rows])
+
+
+def misclassification(logits: Logits, labels: Tensor) -> Goal:
+    """Whether samples are answered wrong, (n,) bool.
+
+    Args:
+        logits: the classifier.
+        labels: (B,) int64, of the whole batch.
+    """
+    return lambda samples, rows: logits(samples).argmax(dim=1) != labels[rows]

@@ -23,8 +23,8 @@ class Pgd:
         momentum: part of the last velocity kept; the velocity is made a unit direction again each step
             (RobustVLM's `pgd_train`), so in L-inf, where directions are signs, it changes nothing.
         random_start: begin at a random point of the ball instead of at the sample.
-        restarts: independent tries, of which each sample keeps the one with the largest goal; the last
-            iterate is a try's result.
+        restarts: independent tries, of which each sample keeps the one with the largest goal, of those that
+            broke it if any did; the last iterate is a try's result.
     """
 
     threat: Threat
@@ -40,6 +40,7 @@ class Pgd:
         samples: Tensor,
         generator: torch.Generator | None = None,
         start: Tensor | None = None,
+        broken: Goal | None = None,
     ) -> Tensor:
         """Perturb samples.
 
@@ -48,26 +49,29 @@ class Pgd:
             samples: (B, ...) in [0, 1].
             generator: of the random starts, on the device of `samples`.
             start: (B, ...), where the first try begins, instead of at random.
+            broken: which samples the attack is over for, (n,) bool. The largest loss is no sign of it: a
+                sample may be answered wrong at a smaller one.
 
         Returns:
             Perturbed samples within the threat, in [0, 1], without gradient.
         """
         rows = torch.arange(len(samples), device=samples.device)
-        first = self._begin(samples, generator) if start is None else start
+        first = self.begin(samples, generator) if start is None else start
         best = self._attempt(goal, samples, rows, first)
         if self.restarts == 1:
             return best
         with torch.no_grad():
-            value = goal(best, rows)
+            value, won = goal(best, rows), _won(broken, best, rows)
             for _ in range(self.restarts - 1):
                 with torch.enable_grad():
-                    other = self._attempt(goal, samples, rows, self._begin(samples, generator))
-                higher = goal(other, rows)
-                better = higher > value
-                best[better], value[better] = other[better], higher[better]
+                    other = self._attempt(goal, samples, rows, self.begin(samples, generator))
+                higher, wins = goal(other, rows), _won(broken, other, rows)
+                better = torch.where(wins == won, higher > value, wins)
+                best[better], value[better], won[better] = other[better], higher[better], wins[better]
         return best
 
-    def _begin(self, samples: Tensor, generator: torch.Generator | None) -> Tensor:
+    def begin(self, samples: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Where a try begins, (B, ...); drawn for all samples, some can be attacked from their own places."""
         return self.threat.start(samples, generator) if self.random_start else samples
 
     def _attempt(self, goal: Goal, samples: Tensor, rows: Tensor, start: Tensor) -> Tensor:
@@ -83,6 +87,10 @@ class Pgd:
 
     def _faster(self, velocity: Tensor, gradient: Tensor) -> Tensor:
         return self.threat.direction(self.momentum * velocity + self.threat.direction(gradient))
+
+
+def _won(broken: Goal | None, points: Tensor, rows: Tensor) -> Tensor:
+    return torch.zeros_like(rows, dtype=torch.bool) if broken is None else broken(points, rows)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ class Referee:
     batch_size: int = 250
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a threat of another kind than the referee knows."""
+        if isinstance(self.threat.eps, Tensor) or self.threat.where is not None:
+            raise ConfigError("the referee knows one eps for all, everywhere", got="a budget each, or a mask")
+
     def __call__(self, logits: Logits, samples: Tensor, labels: Tensor) -> Tensor:
         """Perturb samples.
 
@@ -60,11 +65,8 @@ class Referee:
             (B, ...); samples that withstood are returned as they are.
 
         Raises:
-            ConfigError: a threat of another kind than the referee knows.
             MissingDependency: without pyautoattack.
         """
-        if isinstance(self.threat.eps, Tensor) or self.threat.where is not None:
-            raise ConfigError("the referee knows one eps for all, everywhere", got="a budget each, or a mask")
         pictures = _as_pictures(samples)
         tracer = sys.gettrace()  # the referee counts calls by a tracer of its own and then removes all
         try:
