@@ -16,7 +16,7 @@ from rvl_edge_ros.meter import Meter
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.windows import NANOSECONDS, FrameWindow, SoundWindow
 
-_CLOCK_JUMP = NANOSECONDS  # stamps that fall back this far come from a clock or a recording begun anew
+CLOCK_JUMP = NANOSECONDS  # stamps that fall back this far come from a clock or a recording begun anew
 _STUCK = 3  # messages out of order in a row that are no mishap of the network, nor one sent twice
 
 
@@ -101,7 +101,7 @@ class Sense(ABC):
 
     def _later(self, stamp: int) -> bool:
         """Whether a stamp is later than the last, or of a clock that started over."""
-        return stamp > self._last or stamp <= self._last - _CLOCK_JUMP
+        return stamp > self._last or stamp <= self._last - CLOCK_JUMP
 
     def _stamp(self, header: Header) -> int:
         stamp: int = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
