@@ -156,6 +156,20 @@ def test_max_rate_of_one_sense_gives_up_its_pictures_beyond_it(modality: Modalit
         assert len(samples) == 5 - expected.dropped
 
 
+def test_another_max_rate_counts_from_the_next_picture_on_and_the_same_one_changes_nothing() -> None:
+    image, samples = sense(Modality.IMAGE, image_max_rate=0.001)
+    image.receive(picture(10.0))
+    image.apply(Settings(image_max_rate=0.001, stale_after=9.0))
+    image.receive(picture(10.1))
+    assert len(samples) == 1
+    image.apply(Settings(image_max_rate=0.0))
+    image.receive(picture(10.2))
+    image.apply(Settings(image_max_rate=0.002))
+    image.receive(picture(10.3))
+    image.receive(picture(10.4))
+    assert [sample.end for sample in samples] == [10_000_000_000, 10_200_000_000, 10_300_000_000]
+
+
 class Recorder:
     """Stands where the Perceiver does, to see what a sense hands over."""
 

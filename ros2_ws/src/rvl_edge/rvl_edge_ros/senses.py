@@ -28,7 +28,9 @@ class _PictureSense(Sense):
         """Check and view the pixels; returns what perceives them."""
 
     def _limit(self, max_rate: float) -> None:
-        self._interval = 1 / max_rate if max_rate else 0.0
+        interval = 1 / max_rate if max_rate else 0.0
+        if interval != self._interval:  # else the wait of the old rate would go on
+            self._interval, self._due = interval, 0.0
 
     def _sample(self, message: Image, arrived: float) -> Sample | None:
         perceive = self._decoded(message)
