@@ -126,6 +126,42 @@ def test_unstamped_messages_between_two_ticks_of_a_coarse_clock_are_all_used() -
         np.testing.assert_array_equal(pcm[::320, 0], range(last - 24, last + 1))
 
 
+@pytest.mark.parametrize(
+    ("held", "ends"), [(1.9, [3.5, 4.0, 4.5, 5.0, 5.5]), (2.5, [3.5, 4.0, 7.0, 7.5, 8.0])]
+)
+def test_unstamped_sound_that_comes_in_a_burst_is_joined_unless_it_is_too_late(
+    held: float, ends: list[float]
+) -> None:
+    """20 ms chunks; the executor is held up after fifty of them, and then takes the others at once."""
+    time = [0]
+    samples: list[Sample] = []
+    quick = Settings(audio_window=0.5, audio_hop=0.5)
+    audio = make_sense(Modality.AUDIO, lambda _, sample: samples.append(sample), lambda: time[0], quick)
+    chunk = AudioChunk()
+    for at in range(125):
+        time[0] = round(1e9 * (3 + 0.02 * at if at < 50 else 4 + held))
+        sounds.fill(chunk, np.full((320, 1), at, np.int16), 16000)
+        audio.receive(chunk)
+    assert audio.meter.read().counts == Counts(received=125)
+    assert [sample.end / 1e9 for sample in samples] == pytest.approx(ends)
+    recorder = Recorder()
+    for first, sample in zip(range(0, 125, 25), samples, strict=True):
+        np.testing.assert_array_equal(sample.perceive(recorder)[::320, 0], range(first, first + 25))
+
+
+def test_unstamped_sound_follows_a_clock_that_starts_over() -> None:
+    time = [100_000_000_000]
+    samples: list[Sample] = []
+    quick = Settings(audio_window=0.5, audio_hop=0.5)
+    audio = make_sense(Modality.AUDIO, lambda _, sample: samples.append(sample), lambda: time[0], quick)
+    chunk = AudioChunk()
+    sounds.fill(chunk, np.zeros((8000, 1), np.int16), 16000)
+    audio.receive(chunk)
+    time[0] = 7_000_000_000
+    audio.receive(chunk)
+    assert [sample.start for sample in samples] == [100_000_000_000, 7_000_000_000]
+
+
 def test_a_rejected_message_does_not_move_the_order_of_stamps() -> None:
     image, samples = sense(Modality.IMAGE)
     broken = picture(20.0)

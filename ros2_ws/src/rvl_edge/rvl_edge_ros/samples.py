@@ -105,8 +105,10 @@ class Sense(ABC):
 
     def _stamp(self, header: Header) -> int:
         stamp: int = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
-        if stamp:
-            return stamp
+        return stamp or self._arrival()
+
+    def _arrival(self) -> int:
+        """The stamp of a message that has none."""
         now = self._now()
         # Simulated time stands still between two messages of /clock; what arrives in between is in order.
         return now if self._later(now) else self._last + 1
