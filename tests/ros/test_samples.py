@@ -100,6 +100,29 @@ def test_a_clip_never_spans_a_clock_that_starts_over() -> None:
     assert [(sample.start, sample.end) for sample in samples] == [(3_000_000_000, 3_200_000_000)]
 
 
+@pytest.mark.parametrize("between", [1, 6])
+def test_two_drivers_whose_clocks_differ_are_told_and_the_later_one_is_used(between: int) -> None:
+    image, samples = sense(Modality.IMAGE)
+    for at in range(20):
+        for part in range(between):
+            image.receive(picture(5000.0 + at + part / 10))
+        image.receive(picture(1000.0 + at))
+    reading = image.meter.read()
+    assert reading.counts == Counts(received=20 * (between + 1), dropped=18)
+    assert reading.outcome is Outcome.REJECTED
+    assert "one driver alone publishes the topic" in reading.last_error
+    assert len(samples) == 20 * between + 2
+
+
+def test_a_recording_that_begins_anew_each_time_it_ends_is_not_complained_of() -> None:
+    image, samples = sense(Modality.IMAGE)
+    for _ in range(6):
+        for at in range(30):
+            image.receive(picture(1000.0 + at / 10))
+    assert len(samples) == 180
+    assert image.meter.read().counts == Counts(received=180)
+
+
 def test_messages_without_a_stamp_are_stamped_by_the_nodes_clock() -> None:
     image, samples = sense(Modality.IMAGE)
     image.receive(picture(0.0))
