@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("rvl_edge_ros.running", reason="needs ROS 2; see docs/ros.md")
 
-from rvl_edge_ros.running import TRANSPORT_PROFILE, choose_transport
+from rvl_edge_ros.running import SEGMENT_SIZE, TRANSPORT_PROFILE, choose_transport, why_no_room
 
 pytestmark = pytest.mark.ros
 
@@ -54,4 +54,12 @@ def test_the_profile_has_room_for_a_full_hd_picture_and_speaks_udp_too() -> None
     space = {"dds": "http://www.eprosima.com"}
     assert {each.text for each in root.iterfind(".//dds:type", space)} == {"SHM", "UDPv4"}
     (segment,) = root.iterfind(".//dds:segment_size", space)
-    assert int(segment.text or 0) >= 2 * 1920 * 1080 * 3
+    (message,) = root.iterfind(".//dds:maxMessageSize", space)
+    assert int(segment.text or 0) == SEGMENT_SIZE >= 2 * 1920 * 1080 * 3
+    assert SEGMENT_SIZE > int(message.text or 0) >= 1920 * 1080 * 3
+
+
+def test_three_nodes_fit_into_the_64_mb_of_a_container_and_less_than_one_is_told() -> None:
+    assert why_no_room(64 * 2**20 - 2 * SEGMENT_SIZE) == ""
+    assert "has 3 MB free" in why_no_room(3_000_000)
+    assert "--shm-size" in why_no_room(SEGMENT_SIZE - 1)

@@ -108,6 +108,29 @@ def test_a_clip_never_spans_a_clock_that_starts_over() -> None:
     assert [(sample.start, sample.end) for sample in samples] == [(3_000_000_000, 3_200_000_000)]
 
 
+@pytest.mark.parametrize("between", [1, 6])
+def test_two_drivers_whose_clocks_differ_are_told_and_the_later_one_is_used(between: int) -> None:
+    image, samples = sense(Modality.IMAGE)
+    for at in range(20):
+        for part in range(between):
+            image.receive(picture(5000.0 + at + part / 10))
+        image.receive(picture(1000.0 + at))
+    reading = image.meter.read()
+    assert reading.counts == Counts(received=20 * (between + 1), dropped=18)
+    assert reading.outcome is Outcome.REJECTED
+    assert "one driver alone publishes the topic" in reading.last_error
+    assert len(samples) == 20 * between + 2
+
+
+def test_a_recording_that_begins_anew_each_time_it_ends_is_not_complained_of() -> None:
+    image, samples = sense(Modality.IMAGE)
+    for _ in range(6):
+        for at in range(30):
+            image.receive(picture(1000.0 + at / 10))
+    assert len(samples) == 180
+    assert image.meter.read().counts == Counts(received=180)
+
+
 def test_messages_without_a_stamp_are_stamped_by_the_nodes_clock() -> None:
     image, samples = sense(Modality.IMAGE)
     image.receive(picture(0.0))
@@ -132,6 +155,42 @@ def test_unstamped_messages_between_two_ticks_of_a_coarse_clock_are_all_used() -
     heard = [sample.perceive(recorder) for sample in samples]
     for last, pcm in zip(range(24, 50, 5), heard, strict=True):
         np.testing.assert_array_equal(pcm[::320, 0], range(last - 24, last + 1))
+
+
+@pytest.mark.parametrize(
+    ("held", "ends"), [(1.9, [3.5, 4.0, 4.5, 5.0, 5.5]), (2.5, [3.5, 4.0, 7.0, 7.5, 8.0])]
+)
+def test_unstamped_sound_that_comes_in_a_burst_is_joined_unless_it_is_too_late(
+    held: float, ends: list[float]
+) -> None:
+    """20 ms chunks; the executor is held up after fifty of them, and then takes the others at once."""
+    time = [0]
+    samples: list[Sample] = []
+    quick = Settings(audio_window=0.5, audio_hop=0.5)
+    audio = make_sense(Modality.AUDIO, lambda _, sample: samples.append(sample), lambda: time[0], quick)
+    chunk = AudioChunk()
+    for at in range(125):
+        time[0] = round(1e9 * (3 + 0.02 * at if at < 50 else 4 + held))
+        sounds.fill(chunk, np.full((320, 1), at, np.int16), 16000)
+        audio.receive(chunk)
+    assert audio.meter.read().counts == Counts(received=125)
+    assert [sample.end / 1e9 for sample in samples] == pytest.approx(ends)
+    recorder = Recorder()
+    for first, sample in zip(range(0, 125, 25), samples, strict=True):
+        np.testing.assert_array_equal(sample.perceive(recorder)[::320, 0], range(first, first + 25))
+
+
+def test_unstamped_sound_follows_a_clock_that_starts_over() -> None:
+    time = [100_000_000_000]
+    samples: list[Sample] = []
+    quick = Settings(audio_window=0.5, audio_hop=0.5)
+    audio = make_sense(Modality.AUDIO, lambda _, sample: samples.append(sample), lambda: time[0], quick)
+    chunk = AudioChunk()
+    sounds.fill(chunk, np.zeros((8000, 1), np.int16), 16000)
+    audio.receive(chunk)
+    time[0] = 7_000_000_000
+    audio.receive(chunk)
+    assert [sample.start for sample in samples] == [100_000_000_000, 7_000_000_000]
 
 
 def test_a_rejected_message_does_not_move_the_order_of_stamps() -> None:
@@ -181,6 +240,20 @@ def test_jitter_does_not_lower_the_highest_rate(monkeypatch: pytest.MonkeyPatch)
 
 def test_after_a_pause_the_highest_rate_holds_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert used(monkeypatch, [0.0, 5.0, 5.03, 5.06, 5.09]) == [0.0, 5.0]
+
+
+def test_another_max_rate_counts_from_the_next_picture_on_and_the_same_one_changes_nothing() -> None:
+    image, samples = sense(Modality.IMAGE, image_max_rate=0.001)
+    image.receive(picture(10.0))
+    image.apply(Settings(image_max_rate=0.001, stale_after=9.0))
+    image.receive(picture(10.1))
+    assert len(samples) == 1
+    image.apply(Settings(image_max_rate=0.0))
+    image.receive(picture(10.2))
+    image.apply(Settings(image_max_rate=0.002))
+    image.receive(picture(10.3))
+    image.receive(picture(10.4))
+    assert [sample.end for sample in samples] == [10_000_000_000, 10_200_000_000, 10_300_000_000]
 
 
 class Recorder:

@@ -7,6 +7,7 @@ deactivated by hand stays so, which launch's lifecycle events would not give.
 
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -14,8 +15,15 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.descriptions import ParameterFile
 
-_SWITCHES = {"use_cola": "use_cola", "monitors": "trust.monitors", "sentinel": "trust.sentinel"}
+_SWITCHES = {
+    "use_cola": "use_cola",
+    "monitors": "trust.monitors",
+    "sentinel": "trust.sentinel",
+    "use_sim_time": "use_sim_time",
+}
 _ON_OFF = ["", "true", "false"]
+_AUDIO_COMMON = {"audio_stamped": "AudioDataStamped", "audio_data": "AudioData", "audio_info": "AudioInfo"}
+_TOPICS = ("image", "thermal", "depth", "audio", *_AUDIO_COMMON)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -50,6 +58,14 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("thermal_topic", default_value="thermal", description="Thermal camera."),
         DeclareLaunchArgument("depth_topic", default_value="depth", description="Depth camera."),
         DeclareLaunchArgument("audio_topic", default_value="audio", description="Microphone."),
+        *(
+            DeclareLaunchArgument(
+                f"{topic}_topic",
+                default_value=topic,
+                description=f"Microphone, as audio_common_msgs/{kind}.",
+            )
+            for topic, kind in _AUDIO_COMMON.items()
+        ),
         DeclareLaunchArgument(
             "labels",
             default_value="",
@@ -72,6 +88,12 @@ def generate_launch_description() -> LaunchDescription:
             default_value="",
             choices=_ON_OFF,
             description="Have the encoders from before hardening judge too; empty: as params_file.",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="",
+            choices=_ON_OFF,
+            description="Take the time from /clock; empty: as params_file.",
         ),
         DeclareLaunchArgument(
             "autostart",
@@ -107,7 +129,7 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
             parameters[name] = word
     for name in ("trusted_keys", "modalities", "labels"):
         if words := given(name):
-            parameters[name] = [each.strip() for each in words.strip("[]").split(",")]
+            parameters[name] = _listed(words)
     for name, parameter in _SWITCHES.items():
         if switch := given(name):
             parameters[parameter] = switch == "true"
@@ -118,10 +140,17 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
             name="perception",
             namespace=given("namespace"),
             parameters=[ParameterFile(given("params_file"), allow_substs=True), parameters],
-            remappings=[(topic, given(f"{topic}_topic")) for topic in ("image", "thermal", "depth", "audio")],
+            remappings=[(topic, given(f"{topic}_topic")) for topic in _TOPICS],
             arguments=["--ros-args", "--log-level", given("log_level")],
             respawn=given("use_respawn") == "true",
             respawn_delay=2.0,
             output="screen",
         )
     ]
+
+
+def _listed(words: str) -> list[str]:
+    """Words between commas, or a list in YAML, whose words may be quoted and hold commas."""
+    if words.startswith("["):
+        return yaml.load(words, yaml.BaseLoader) or [""]  # that loader leaves `no` and `1` the words they are
+    return [each.strip() for each in words.split(",")]

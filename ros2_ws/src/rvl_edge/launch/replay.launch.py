@@ -20,6 +20,7 @@ def generate_launch_description() -> LaunchDescription:
         "thermal_rate": ("9.0", "Thermal pictures a second."),
         "depth_rate": ("15.0", "Depth pictures a second."),
         "loop": ("true", "Begin files anew at their end."),
+        "use_sim_time": ("false", "Stamp with the time of /clock."),
     }
     given = {name: LaunchConfiguration(name) for name in arguments}
     parameters = {
@@ -31,7 +32,7 @@ def generate_launch_description() -> LaunchDescription:
             f"{sense}.rate": ParameterValue(given[f"{sense}_rate"], value_type=float)
             for sense in ("image", "thermal", "depth")
         },
-        "loop": ParameterValue(given["loop"], value_type=bool),
+        **{switch: ParameterValue(given[switch], value_type=bool) for switch in ("loop", "use_sim_time")},
     }
     return LaunchDescription(
         [

@@ -255,6 +255,6 @@ def _to_ros(value: Any) -> Any:
 def _with(settings: Settings, parameter: Parameter[Any]) -> Settings:
     value = parameter.value
     if isinstance(_FIELDS[parameter.name].default, tuple):
-        value = tuple(filter(None, value))
+        value = tuple(filter(None, value or ()))  # an empty list in YAML arrives as None: it has no type
     change: dict[str, Any] = {_FIELDS[parameter.name].name: value}
     return replace(settings, **change)

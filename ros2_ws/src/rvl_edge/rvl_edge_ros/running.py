@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -13,11 +14,14 @@ from typing import Any, Protocol
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
 from rvl_edge import ConfigError, RvlEdgeError
 
 TRANSPORT_PROFILE = Path(__file__).with_name("fastdds.xml")
+SEGMENT_SIZE = 12_582_912  # bytes of shared memory a node allocates, as the profile says
+_SHARED_MEMORY = Path("/dev/shm")
 HUNG = 70  # exit code where an inference hung or the GPU was lost; EX_SOFTWARE of sysexits.h
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _FAST_DDS_2 = ("humble", "iron", "jazzy")
@@ -43,11 +47,24 @@ def choose_transport() -> None:
 
     Its default shared memory is smaller than a picture, and best-effort pictures larger than it are lost. The
     profile enlarges it and changes nothing else, so that nodes and tools without it are still seen and heard;
-    with FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA they are not.
+    with FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA they are not. It warns where there is no room for that memory.
     """
     if not any(name in os.environ for name in _BY_USER):
         family = "FASTRTPS" if os.environ.get("ROS_DISTRO") in _FAST_DDS_2 else "FASTDDS"
         os.environ[f"{family}_DEFAULT_PROFILES_FILE"] = str(TRANSPORT_PROFILE)
+        if _SHARED_MEMORY.is_dir() and (lack := why_no_room(shutil.disk_usage(_SHARED_MEMORY).free)):
+            get_logger("rvl_edge").warning(lack)
+
+
+def why_no_room(free: int) -> str:
+    """What `free` bytes of shared memory mean for pictures; empty where they are enough."""
+    if free >= SEGMENT_SIZE:
+        return ""
+    return (
+        f"{_SHARED_MEMORY} has {free / 1e6:.0f} MB free, a node takes {SEGMENT_SIZE / 1e6:.0f}: pictures may "
+        "be lost. Fix: run `fastdds shm clean` for what killed processes left, or give the container more "
+        "with --shm-size or --ipc=host"
+    )
 
 
 def run(make_node: Callable[[], Any], args: list[str] | None) -> int:

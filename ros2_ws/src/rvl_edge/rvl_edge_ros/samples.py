@@ -16,8 +16,9 @@ from rvl_edge_ros.meter import Meter
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.windows import NANOSECONDS, FrameWindow, SoundWindow
 
-_CLOCK_JUMP = NANOSECONDS  # stamps that fall back this far come from a clock or a recording begun anew
+CLOCK_JUMP = NANOSECONDS  # stamps that fall back this far come from a clock or a recording begun anew
 _STUCK = 3  # messages out of order in a row that are no mishap of the network, nor one sent twice
+_SETTLED = 20  # messages in order by which a clock that started over is told from two clocks at once
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Sense(ABC):
         self._now = now
         self._last = -1
         self._late = 0
+        self._restarts = 0
+        self._since_restart = _SETTLED
 
     def receive(self, message: Any) -> None:
         """Take one message, whatever is in it; what cannot be used is counted and explained."""
@@ -88,25 +91,38 @@ class Sense(ABC):
         """Decode a message; None where it makes no sample by itself or was dropped."""
 
     def _in_order(self, stamp: int) -> bool:
-        """Whether a stamp is later than the last; a message that is not is dropped and counted."""
+        """Whether a stamp is later than the last; a message that is not is dropped and counted.
+
+        One of a clock that started over passes too, unless that happens over and over: then two drivers send.
+        """
         if not self._later(stamp):
             self._late += 1
             self.meter.dropped(_out_of_order(stamp, self._last) if self._late >= _STUCK else "")
             return False
         self._late = 0
-        if stamp < self._last and self._window is not None:
+        last, self._last = self._last, stamp
+        if stamp > last:
+            self._since_restart += 1
+            return True
+        if self._window is not None:
             self._window.clear()
-        self._last = stamp
-        return True
+        self._restarts = self._restarts + 1 if self._since_restart < _SETTLED else 1
+        self._since_restart = 0
+        if self._restarts < _STUCK:
+            return True
+        self.meter.dropped(_out_of_order(stamp, last))
+        return False
 
     def _later(self, stamp: int) -> bool:
         """Whether a stamp is later than the last, or of a clock that started over."""
-        return stamp > self._last or stamp <= self._last - _CLOCK_JUMP
+        return stamp > self._last or stamp <= self._last - CLOCK_JUMP
 
     def _stamp(self, header: Header) -> int:
         stamp: int = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
-        if stamp:
-            return stamp
+        return stamp or self._arrival()
+
+    def _arrival(self) -> int:
+        """The stamp of a message that has none."""
         now = self._now()
         # Simulated time stands still between two messages of /clock; what arrives in between is in order.
         return now if self._later(now) else self._last + 1

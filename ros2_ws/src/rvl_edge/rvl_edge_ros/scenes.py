@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from rvl_edge import Bundle, Fusion, Modality, Perception, Scene
 from rvl_edge_ros.params import Settings
-from rvl_edge_ros.samples import Sample
+from rvl_edge_ros.samples import CLOCK_JUMP, Sample
 from rvl_edge_ros.windows import NANOSECONDS
 from rvl_edge_ros.worker import Worker
 
@@ -60,7 +60,8 @@ class Scenes:
 
     Time is told by the samples' stamps alone, so that recordings fuse as they did when they were made: it is
     the stamp of the sample that arrived last. (Not the latest stamp, which a clock that starts over leaves
-    far ahead.)
+    far ahead.) When a clock starts over, what was heard before is forgotten: the new time would come to the
+    old stamps, and a sense that died would count again.
 
     Args:
         bundle: whose label sets say which labels mean the same.
@@ -124,10 +125,17 @@ class Scenes:
             self._reading = replace(reading, published=before.published + 1, failing=False)
 
     def _with(self, before: SceneReading, modality: Modality, seen: Seen) -> SceneReading:
-        stamp = before.stamp
+        stamp, newest = before.stamp, before.newest
+        started_over = False
         if seen.sample.arrived >= self._latest:
+            # By the sense's own stamps where it has some: another sense's may lag behind for good.
+            last = newest[modality].sample.end if modality in newest else stamp
+            started_over = seen.sample.end <= last - CLOCK_JUMP
             self._latest, stamp = seen.sample.arrived, seen.sample.end
         with self._lock:
+            if started_over:
+                newest = {}
+                self._fusion = Fusion.of(self._bundle, max_age=self._max_age)
             self._fusion.update(seen.perception, seen.sample.end / NANOSECONDS)
             scene = self._fusion.scene(stamp / NANOSECONDS)
-        return replace(before, scene=scene, stamp=stamp, newest={**before.newest, modality: seen})
+        return replace(before, scene=scene, stamp=stamp, newest={**newest, modality: seen})

@@ -16,6 +16,8 @@ from rvl_edge_ros.params import Settings
 from rvl_edge_ros.samples import Sample, Sense
 from rvl_edge_ros.windows import NANOSECONDS, FrameWindow, SoundWindow, Window
 
+_BURST = 2 * NANOSECONDS  # by which the arrival of unstamped sound may differ from when it was heard
+
 
 class _PictureSense(Sense):
     """Each picture is a sample, up to a highest rate."""
@@ -28,7 +30,9 @@ class _PictureSense(Sense):
         """Check and view the pixels; returns what perceives them."""
 
     def _limit(self, max_rate: float) -> None:
-        self._interval = 1 / max_rate if max_rate else 0.0
+        interval = 1 / max_rate if max_rate else 0.0
+        if interval != self._interval:  # else the wait of the old rate would go on
+            self._interval, self._due = interval, 0.0
 
     def _sample(self, message: Image, arrived: float) -> Sample | None:
         perceive = self._decoded(message)
@@ -154,6 +158,11 @@ class AudioSense(_WindowedSense):
             arrived,
             lambda perceiver, window: perceiver.audio(window.data, sample_rate=rate),
         )
+
+    def _arrival(self) -> int:
+        """The end of the sound before: arrivals bunch up when the executor is held up, sound does not."""
+        end = self._window.end
+        return end if end and abs(self._now() - end) <= _BURST else super()._arrival()
 
 
 _KINDS: dict[Modality, type[Sense]] = {

@@ -100,6 +100,11 @@ class SoundWindow:
         start = self._end - len(self._ring) * NANOSECONDS // sample_rate
         return Window(np.roll(self._ring, -self._at, axis=0), (start, self._end))
 
+    @property
+    def end(self) -> int:
+        """When the newest sample ended, in nanoseconds; 0 where there is none."""
+        return self._end
+
     def clear(self) -> None:
         """Forget everything but the format."""
         self._at = self._filled = 0
