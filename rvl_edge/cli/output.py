@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 from typing import Annotated, Any
@@ -27,7 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 def print_json(value: object) -> None:
     """Print dataclasses, errors, arrays, paths and mappings or sequences of them as one indented document."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+    # Only JSON's own escapes are JSON, so what the stream cannot hold is escaped before it gets there.
+    escape = not (sys.stdout.encoding or "").lower().startswith("utf")
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=escape, allow_nan=False, default=_plain))
 
 
 def print_error(error: RvlEdgeError) -> None:
