@@ -51,10 +51,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     """Print rows under bold heads; long cells wrap, nothing in them is taken for markup."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*columns, title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        *(Column(each, overflow="fold") for each in columns),  # a path has no blanks to wrap at
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)
