@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from bag_messages import START, picture
 
-from rvl_edge.errors import BadShape, ConfigError, InputError
+from rvl_edge.errors import BadEncoding, BadShape, ConfigError, InputError
 from rvl_edge.media import read_sample
 from rvl_edge.offline.collecting import collect, read_samples
 from rvl_edge.offline.collecting.messages import store
@@ -165,3 +165,23 @@ def test_a_picture_whose_size_and_data_disagree_is_refused(change: dict[str, Any
     message = SimpleNamespace(**{**picture(np.zeros((4, 4, 3), np.uint8), "rgb8"), **change})
     with pytest.raises(BadShape):
         store([message], Modality.IMAGE)
+
+
+SOUND = {"sample_rate": 16000, "channels": 2, "sample_format": "S16LE", "data": np.zeros(64, np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"data": np.zeros(66, np.uint8)}, BadShape),
+        ({"data": np.zeros(63, np.uint8)}, BadShape),
+        ({"channels": 0}, BadEncoding),
+        ({"sample_rate": 0}, BadEncoding),
+        ({"sample_format": "MP3"}, BadEncoding),
+    ],
+)
+def test_a_chunk_that_cannot_be_whole_samples_is_refused(
+    change: dict[str, Any], error: type[InputError]
+) -> None:
+    with pytest.raises(error):
+        store([SimpleNamespace(**SOUND), SimpleNamespace(**{**SOUND, **change})], Modality.AUDIO)
