@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -105,6 +105,65 @@ def test_pictures_of_a_bag_lose_nothing(write_bag: Callable[..., Path], tmp_path
     out = collect([bag], Modality.THERMAL, tmp_path / "thermal", topic="/flir").path
     (path,) = read_samples(out)[1]
     np.testing.assert_array_equal(read_sample(path, Modality.THERMAL).counts, thermal)
+
+
+def damaged(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fewer bytes than its size and step ask for."""
+    return {**fields, "data": fields["data"][:5]}
+
+
+def test_damaged_frames_of_a_bag_are_passed_over_and_counted(
+    write_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    frames = [random.integers(0, 255, (6, 5, 3), np.uint8) for _ in range(8)]
+    fields = [picture(each, "rgb8") for each in frames]
+    broken = {2, 5}
+    events = [
+        ("/camera", IMAGE, 100 * at, damaged(each) if at in broken else each)
+        for at, each in enumerate(fields)
+    ]
+    bag = write_bag("drive", events)
+    found = collect([bag], Modality.IMAGE, tmp_path / "out")
+    assert (found.samples, found.offered, found.passed_over) == (6, 8, 2)
+    manifest, paths = read_samples(found.path)
+    assert manifest.passed_over == 2
+    whole = [each for at, each in enumerate(frames) if at not in broken]
+    for path, frame in zip(paths, whole, strict=True):
+        np.testing.assert_array_equal(read_sample(path, Modality.IMAGE).rgb, frame)
+    assert len(list(found.path.iterdir())) == 7  # and samples.json: nothing is left of the others
+
+
+def test_a_bag_of_nothing_but_damaged_frames_is_refused(
+    write_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    fields = damaged(picture(np.zeros((6, 5, 3), np.uint8), "rgb8"))
+    bag = write_bag("drive", [("/camera", IMAGE, at, fields) for at in range(3)])
+    with pytest.raises(BadShape, match=r"drive: \d+ is no image sample.*size and data disagree"):
+        collect([bag], Modality.IMAGE, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_message_that_ends_early_is_passed_over(
+    rosbags: ModuleType, write_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    from rosbags.typesys import Stores, get_typestore
+
+    fields = picture(random.integers(0, 255, (6, 5, 3), np.uint8), "rgb8")
+    bag = write_bag("drive", [("/camera", IMAGE, 0, fields)])
+    (original,) = read_messages(bag)
+    with rosbags.Writer(tmp_path / "cut", version=9, storage_plugin=rosbags.StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/camera", IMAGE, typestore=get_typestore(Stores.ROS2_JAZZY))
+        writer.write(connection, START, original)
+        writer.write(connection, START + 1000, original[:30])
+    found = collect([tmp_path / "cut"], Modality.IMAGE, tmp_path / "out")
+    assert (found.samples, found.passed_over) == (1, 1)
+
+
+def read_messages(bag: Path) -> list[bytes]:
+    from rosbags.rosbag2 import Reader
+
+    with Reader(bag) as reader:
+        return [bytes(raw) for _, _, raw in reader.messages()]
 
 
 def test_a_recording_that_was_cut_off_is_to_be_mended(write_bag: Callable[..., Path], tmp_path: Path) -> None:
