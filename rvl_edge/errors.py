@@ -54,7 +54,7 @@ class MissingDependency(RvlEdgeError):
 
 
 class GateFailed(RvlEdgeError):
-    """A measured property missed the threshold that was set for it; nothing was written."""
+    """A measured property missed the threshold that was set for it; what was there before stays."""
 
     code = "gate-failed"
     page = "docs/errors/bundle.md"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from rvl_edge.benchmarking.board import Board
 from rvl_edge.benchmarking.bundles import Plan, SenseOutcome, bench_sense
+from rvl_edge.benchmarking.choosing import LeftOut, choose_backends
 from rvl_edge.benchmarking.comparing import Contender, Measured, Outcome, Runner, compare
 from rvl_edge.benchmarking.machine import Machine
 from rvl_edge.benchmarking.timing import Pace, Times, take_turns
@@ -12,6 +13,7 @@ from rvl_edge.benchmarking.timing import Pace, Times, take_turns
 __all__ = [
     "Board",
     "Contender",
+    "LeftOut",
     "Machine",
     "Measured",
     "Outcome",
@@ -21,6 +23,7 @@ __all__ = [
     "SenseOutcome",
     "Times",
     "bench_sense",
+    "choose_backends",
     "compare",
     "take_turns",
 ]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from rvl_edge._encoder import load_graph
 from rvl_edge.backends import ENGINE_BACKENDS, Session, open_session
 from rvl_edge.benchmarking import gemm
+from rvl_edge.benchmarking.choosing import LeftOut, choose_backends
 from rvl_edge.benchmarking.comparing import Contender, Outcome, compare
 from rvl_edge.benchmarking.flops import count_gflop
 from rvl_edge.benchmarking.timing import Pace
@@ -29,12 +30,14 @@ class SenseOutcome:
         modality: the sense.
         gflop: operations that one sample takes, in 1e9; None if they could not be counted.
         outcomes: by contender.
+        left_out: installed backends that cannot run it here; empty where backends were named.
     """
 
     bundle: str
     modality: Modality
     gflop: float | None
     outcomes: tuple[Outcome, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,13 @@ class Plan:
     """What to measure.
 
     Attributes:
-        backends: see `rvl_edge.backends.BACKENDS`.
+        backends: see `rvl_edge.backends.BACKENDS`; None takes, for each sense, all installed that can run it.
         batches: samples in a run.
         threads: of a run; None lets each runtime choose.
         pace: how long.
     """
 
-    backends: Sequence[str]
+    backends: Sequence[str] | None
     batches: Sequence[int]
     threads: int | None
     pace: Pace
@@ -72,14 +75,15 @@ def bench_sense(
     """
     bundle.manifest.check_senses([modality])
     entry = bundle.manifest.senses[modality]
-    contenders = [*others, *(_contender(bundle, entry, backend, plan.threads) for backend in plan.backends)]
+    backends, left_out = choose_backends(entry) if plan.backends is None else (plan.backends, ())
+    contenders = [*others, *(_contender(bundle, entry, backend, plan.threads) for backend in backends)]
     random = np.random.default_rng(0)
     batches: list[npt.NDArray[np.float32]] = [
         random.standard_normal((size, *entry.input_shape), dtype=np.float32) for size in plan.batches
     ]
     gflop = count_gflop(bundle.load(entry), batches[0][:1], entry.graph.path)
     outcomes = compare(contenders, batches, gflop=gflop, pace=plan.pace)
-    return SenseOutcome(bundle.manifest.name, modality, gflop, tuple(outcomes))
+    return SenseOutcome(bundle.manifest.name, modality, gflop, tuple(outcomes), left_out)
 
 
 def _contender(bundle: Bundle, entry: SenseEntry, backend: str, threads: int | None) -> Contender:

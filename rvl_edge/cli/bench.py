@@ -14,7 +14,7 @@ from rvl_edge.cli.output import Json, print_json, print_table
 from rvl_edge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rvl_edge.benchmarking import Contender, Machine, Outcome, SenseOutcome
+    from rvl_edge.benchmarking import Contender, LeftOut, Machine, Outcome, SenseOutcome
     from rvl_edge.types import Modality
 
 
@@ -42,7 +42,6 @@ def run(
 
     Backends take turns, so that what else the machine does disturbs all alike.
     """
-    from rvl_edge.backends import ENGINE_BACKENDS, installed_backends
     from rvl_edge.benchmarking import Board, Machine, Pace, Plan, bench_sense
     from rvl_edge.bundle import Bundle
     from rvl_edge.types import Modality
@@ -50,10 +49,7 @@ def run(
     opened = Bundle.open(bundle)
     senses = [Modality(each) for each in modality] if modality else list(opened.manifest.senses)
     others = _torch(checkpoint or [], threads, senses)
-    own = opened.manifest.senses
-    flavours = {engine.flavour for each in senses if each in own for engine in own[each].engines}
-    able = [each for each in installed_backends() if ENGINE_BACKENDS.get(each) in (None, *flavours)]
-    plan = Plan(backend or able, batch, threads, Pace(seconds, rounds))
+    plan = Plan(backend, batch, threads, Pace(seconds, rounds))
     machine = Machine.this()
     results = [bench_sense(opened, sense, plan, others.get(sense, ())) for sense in senses]
     if as_json:
@@ -91,6 +87,12 @@ def _show(machine: Machine, results: list[SenseOutcome]) -> None:
             print_table(_COLUMNS, [_cells(outcome, at) for outcome in each.outcomes], title=title)
     for description in dict.fromkeys(outcome.description for each in results for outcome in each.outcomes):
         typer.echo(description)
+    without: dict[LeftOut, list[str]] = {}
+    for sense in results:
+        for left_out in sense.left_out:
+            without.setdefault(left_out, []).append(sense.modality)
+    for left_out, senses in without.items():
+        typer.echo(f"{', '.join(senses)} without {left_out.backend}: {left_out.reason}")
     load = "" if machine.load is None else f", load {machine.load:.1f} at the start"
     typer.echo(f"{machine.cpu}, {machine.cpus} CPUs{load}; {machine.system}, Python {machine.python}")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rvl_edge.offline.building import BuiltEngine
     from rvl_edge.offline.building.recipe import BuildRecipe
 
-_COLUMNS = ("graph", "engine", "MB", "built by", "for", "batches", "s", "cosine", "")
+_COLUMNS = ("graph", "engine", "MB", "built by", "for", "batches", "s", "cosine")
 
 
 def run(
@@ -82,6 +82,9 @@ def run(
         print_json({"path": report.path, "engines": [_plain(each) for each in report.engines]})
         return
     print_table(_COLUMNS, (_row(each) for each in report.engines), title=str(report.path))
+    for each in report.engines:
+        if each.note:
+            typer.echo(f"{each.graph}: {each.note}")
     if report.signature_dropped:
         typer.echo(f"the manifest has changed: sign it again with rvl-edge sign {report.path} --key KEY")
 
@@ -118,7 +121,6 @@ def _row(built: BuiltEngine) -> tuple[str, ...]:
         ", ".join(f"{each.smallest} to {each.largest}" for each in entry.profiles),
         f"{built.seconds:.1f}",
         "" if built.cosine_min is None else f"{built.cosine_min:.6f}",
-        built.note or "",
     )
 
 

@@ -59,3 +59,5 @@ def run(
         return
     labels = "".join(f", {name} {number}" for name, number in sorted(found.labels.items()))
     typer.echo(f"{found.path}: {found.samples} of {found.offered} samples{labels}")
+    if found.passed_over:
+        typer.echo(f"{found.passed_over} that were chosen cannot be used and were passed over")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,8 +46,8 @@ def run(
 ) -> None:
     """List what a bundle knows, or try other labels."""
     if labels:
-        asked = tuple(label for text in labels for label in (label_list(text) if text[0] == "@" else (text,)))
-        _try(asked, bundle, as_json)
+        asked = [label_list(text) if text.startswith("@") else (text,) for text in labels]
+        _try(tuple(chain.from_iterable(asked)), bundle, as_json)
     else:
         _list(bundle, as_json)
 

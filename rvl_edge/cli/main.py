@@ -6,6 +6,7 @@ Verbs import what they need when they run, so that `--help` and typos are answer
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -84,6 +85,8 @@ def options(
 
 def main() -> None:
     """Run one verb and leave with its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter still gets its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="rvl-edge")
     except (RvlEdgeError, ImportError, OSError) as raised:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 from typing import Annotated, Any
@@ -27,7 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 def print_json(value: object) -> None:
     """Print dataclasses, errors, arrays, paths and mappings or sequences of them as one indented document."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+    # Only JSON's own escapes are JSON, so what the stream cannot hold is escaped before it gets there.
+    escape = not (sys.stdout.encoding or "").lower().startswith("utf")
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=escape, allow_nan=False, default=_plain))
 
 
 def print_error(error: RvlEdgeError) -> None:
@@ -48,10 +51,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     """Print rows under bold heads; long cells wrap, nothing in them is taken for markup."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*columns, title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        *(Column(each, overflow="fold") for each in columns),  # a path has no blanks to wrap at
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)

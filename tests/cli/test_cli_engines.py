@@ -41,7 +41,7 @@ def test_build_by_a_recipe(rvl_edge: CommandLine, own_bundle: Path, tmp_path: Pa
     assert built["entry"]["engine"] == entry.engine.model_dump()
     assert entry.engine.path == "engines/image-test-box.engine"
     again = rvl_edge("build", tmp_path / "recipe.yaml")
-    assert "there already" in " ".join(again.out.split())
+    assert "graphs/image.onnx: there already" in again.out
 
 
 @needs_rtx

@@ -56,6 +56,12 @@ def test_a_label_file_without_labels_is_refused(
     assert outcome.document["error"]["code"] == "config"
 
 
+def test_an_empty_label_is_refused_as_one(rvl_edge: CommandLine, tiny_bundle: Path) -> None:
+    outcome = rvl_edge("labels", "dog", "", "--bundle", tiny_bundle, "--json")
+    assert outcome.code == 2
+    assert outcome.document["error"]["code"] == "config"
+
+
 def test_the_same_label_twice_is_refused(rvl_edge: CommandLine, tiny_bundle: Path) -> None:
     outcome = rvl_edge("labels", "dog", "Dog", "--bundle", tiny_bundle)
     assert outcome.code == 2

@@ -59,6 +59,16 @@ def test_an_error_in_json_keeps_its_five_sides(rvl_edge: CommandLine, tmp_path: 
     assert (error["code"], error["got"]) == ("bundle-not-found", str(tmp_path / "nowhere"))
 
 
+def test_letters_that_a_terminal_lacks_are_printed_by_their_numbers(
+    rvl_edge: CommandLine, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    outcome = rvl_edge("labels", "größe", "--bundle", tiny_bundle)
+    assert outcome.code == 0, outcome.err
+    assert r"gr\xf6\xdfe" in outcome.out
+    assert rvl_edge("verify", "größe", "--json").document["error"]["got"] == "größe"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_told_in_one_message() -> None:
     with Path("/dev/full").open("w") as full:

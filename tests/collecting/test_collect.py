@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from bag_messages import START, picture
 
-from rvl_edge.errors import BadShape, ConfigError, InputError
+from rvl_edge.errors import BadEncoding, BadShape, ConfigError, InputError
 from rvl_edge.media import read_sample
 from rvl_edge.offline.collecting import collect, read_samples
 from rvl_edge.offline.collecting.messages import store
@@ -107,6 +107,65 @@ def test_pictures_of_a_bag_lose_nothing(write_bag: Callable[..., Path], tmp_path
     np.testing.assert_array_equal(read_sample(path, Modality.THERMAL).counts, thermal)
 
 
+def damaged(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fewer bytes than its size and step ask for."""
+    return {**fields, "data": fields["data"][:5]}
+
+
+def test_damaged_frames_of_a_bag_are_passed_over_and_counted(
+    write_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    frames = [random.integers(0, 255, (6, 5, 3), np.uint8) for _ in range(8)]
+    fields = [picture(each, "rgb8") for each in frames]
+    broken = {2, 5}
+    events = [
+        ("/camera", IMAGE, 100 * at, damaged(each) if at in broken else each)
+        for at, each in enumerate(fields)
+    ]
+    bag = write_bag("drive", events)
+    found = collect([bag], Modality.IMAGE, tmp_path / "out")
+    assert (found.samples, found.offered, found.passed_over) == (6, 8, 2)
+    manifest, paths = read_samples(found.path)
+    assert manifest.passed_over == 2
+    whole = [each for at, each in enumerate(frames) if at not in broken]
+    for path, frame in zip(paths, whole, strict=True):
+        np.testing.assert_array_equal(read_sample(path, Modality.IMAGE).rgb, frame)
+    assert len(list(found.path.iterdir())) == 7  # and samples.json: nothing is left of the others
+
+
+def test_a_bag_of_nothing_but_damaged_frames_is_refused(
+    write_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    fields = damaged(picture(np.zeros((6, 5, 3), np.uint8), "rgb8"))
+    bag = write_bag("drive", [("/camera", IMAGE, at, fields) for at in range(3)])
+    with pytest.raises(BadShape, match=r"drive: \d+ is no image sample.*size and data disagree"):
+        collect([bag], Modality.IMAGE, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_message_that_ends_early_is_passed_over(
+    rosbags: ModuleType, write_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    from rosbags.typesys import Stores, get_typestore
+
+    fields = picture(random.integers(0, 255, (6, 5, 3), np.uint8), "rgb8")
+    bag = write_bag("drive", [("/camera", IMAGE, 0, fields)])
+    (original,) = read_messages(bag)
+    with rosbags.Writer(tmp_path / "cut", version=9, storage_plugin=rosbags.StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/camera", IMAGE, typestore=get_typestore(Stores.ROS2_JAZZY))
+        writer.write(connection, START, original)
+        writer.write(connection, START + 1000, original[:30])
+    found = collect([tmp_path / "cut"], Modality.IMAGE, tmp_path / "out")
+    assert (found.samples, found.passed_over) == (1, 1)
+
+
+def read_messages(bag: Path) -> list[bytes]:
+    from rosbags.rosbag2 import Reader
+
+    with Reader(bag) as reader:
+        return [bytes(raw) for _, _, raw in reader.messages()]
+
+
 def test_a_recording_that_was_cut_off_is_to_be_mended(write_bag: Callable[..., Path], tmp_path: Path) -> None:
     events = [("/camera", IMAGE, at, picture(np.zeros((6, 5, 3), np.uint8), "rgb8", 4)) for at in range(3)]
     (whole,) = write_bag("drive", events, "MCAP").glob("*.mcap")
@@ -165,3 +224,23 @@ def test_a_picture_whose_size_and_data_disagree_is_refused(change: dict[str, Any
     message = SimpleNamespace(**{**picture(np.zeros((4, 4, 3), np.uint8), "rgb8"), **change})
     with pytest.raises(BadShape):
         store([message], Modality.IMAGE)
+
+
+SOUND = {"sample_rate": 16000, "channels": 2, "sample_format": "S16LE", "data": np.zeros(64, np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"data": np.zeros(66, np.uint8)}, BadShape),
+        ({"data": np.zeros(63, np.uint8)}, BadShape),
+        ({"channels": 0}, BadEncoding),
+        ({"sample_rate": 0}, BadEncoding),
+        ({"sample_format": "MP3"}, BadEncoding),
+    ],
+)
+def test_a_chunk_that_cannot_be_whole_samples_is_refused(
+    change: dict[str, Any], error: type[InputError]
+) -> None:
+    with pytest.raises(error):
+        store([SimpleNamespace(**SOUND), SimpleNamespace(**{**SOUND, **change})], Modality.AUDIO)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.datasets.labels import read_label_sets, read_templates
 from rvl_edge.text.prompts import checked_labels, checked_templates
 from rvl_edge.types import Modality
@@ -29,3 +31,11 @@ def test_encoders_of_free_text_can_start_in_every_sense() -> None:
     offered = [each.modalities for each in read_label_sets(CALIBRATION / "open-labels").values()]
     assert {sense for senses in offered for sense in senses} == set(Modality)
     assert set(read_templates(CALIBRATION / "open-labels")) == set(Modality)
+
+
+@pytest.mark.parametrize("read", [read_label_sets, read_templates])
+def test_a_folder_without_them_says_where_they_are_and_how_to_name_it(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    with pytest.raises(ConfigError, match=r"calibration/labels of a clone.*--labels"):
+        read(tmp_path)

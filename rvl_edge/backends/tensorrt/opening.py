@@ -14,7 +14,7 @@ from rvl_edge.backends.tensorrt.flavours import import_tensorrt
 from rvl_edge.backends.tensorrt.session import TensorRtSession
 from rvl_edge.bundle import Bundle
 from rvl_edge.bundle.engines import Machine, choose_engine
-from rvl_edge.bundle.manifest import EngineFlavour, GraphEntry
+from rvl_edge.bundle.manifest import EngineEntry, EngineFlavour, GraphEntry
 
 
 def this_machine(flavour: EngineFlavour, trt: Any, cuda: Cuda, root: Path = Path("/")) -> Machine:
@@ -31,6 +31,19 @@ def this_machine(flavour: EngineFlavour, trt: Any, cuda: Cuda, root: Path = Path
     device, board = cuda.device, board_model(root)
     name = device.name if board is None else f"{device.name}, {board}"
     return Machine(flavour, trt.__version__, device.compute_capability, name)
+
+
+def find_engine(entry: GraphEntry, flavour: EngineFlavour) -> tuple[Any, Cuda, EngineEntry]:
+    """TensorRT's package, the GPU, and the engine of a graph that fits both; nothing is loaded.
+
+    Raises:
+        MissingDependency: TensorRT or a CUDA binding is not installed.
+        EngineError: no engine of the graph may run here.
+        BackendError: there is no GPU.
+    """
+    trt = import_tensorrt(flavour)
+    cuda = open_cuda()
+    return trt, cuda, choose_engine(entry, this_machine(flavour, trt, cuda))
 
 
 def open_engine(
@@ -50,9 +63,7 @@ def open_engine(
         BundleError: the engine is not the one the manifest was written for.
         GpuOutOfMemory, BackendError: TensorRT or the GPU cannot load it.
     """
-    trt = import_tensorrt(flavour)
-    cuda = open_cuda()
-    chosen = choose_engine(entry, this_machine(flavour, trt, cuda))
+    trt, cuda, chosen = find_engine(entry, flavour)
     content = bundle.read(chosen.engine)
     name, digest = chosen.engine.path, chosen.engine.sha256
     engine = TensorRtEngine(trt, content, name=name, digest=digest)

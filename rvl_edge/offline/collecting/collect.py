@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,11 +22,20 @@ from rvl_edge.types import Modality
 
 @dataclass(frozen=True)
 class Collected:
-    """What was collected: the folder, how many samples of how many, and how many each label has."""
+    """What was collected.
+
+    Attributes:
+        path: the folder.
+        samples: how many there are in it.
+        offered: how many there were to choose from.
+        passed_over: chosen ones of recordings that cannot be used.
+        labels: by label, how many.
+    """
 
     path: Path
     samples: int
     offered: int
+    passed_over: int
     labels: dict[str, int]
 
 
@@ -43,7 +53,8 @@ def collect(
     """Collect samples that are spread over time and labels.
 
     Raw pictures are kept as PNG or .npy, compressed ones and files as the bytes that they were, sound as wav:
-    what encoders see of them later is what they would have seen live.
+    what encoders see of them later is what they would have seen live. A sample of a recording that cannot be
+    used is passed over, since nobody can take a message out of it; a file that cannot be is an error.
 
     Args:
         sources: folders of files, rosbag2 folders, .mcap and .db3 files.
@@ -58,7 +69,7 @@ def collect(
     Raises:
         ConfigError: sources that cannot be read or hold nothing, or a folder that is something else.
         MissingDependency: a recording, and rosbags is not installed.
-        InputError: a sample that is none of the sense.
+        InputError: a file that is none of the sense, or no sample of the recordings is one.
     """
     kept = out.is_dir() and (not any(out.iterdir()) or (out / SAMPLES_NAME).is_file())
     if out.exists() and not kept:
@@ -76,20 +87,31 @@ def collect(
         if not chosen:
             raise ConfigError("there is no sample to collect", got=", ".join(map(str, sources)))
         with folder_atomic(out) as partial:
-            entries = []
+            entries: list[SampleEntry] = []
+            unusable: list[InputError] = []
             for done, item in enumerate(chosen, start=1):
-                entries.append(_write(opened[item.source], item, done, partial, modality))
+                source = opened[item.source]
+                try:
+                    entries.append(_write(source, item, len(entries) + 1, partial, modality))
+                except InputError as error:
+                    if source.can_be_mended:
+                        raise
+                    unusable.append(error)
                 if on_sample is not None:
                     on_sample(done, len(chosen))
+            if not entries:
+                raise unusable[0]
             manifest = SampleManifest(
-                modality=modality, topic=topic, seed=seed, offered=offered.count, samples=tuple(entries)
+                modality=modality,
+                topic=topic,
+                seed=seed,
+                offered=offered.count,
+                passed_over=len(unusable),
+                samples=tuple(entries),
             )
             (partial / SAMPLES_NAME).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    labels: dict[str, int] = {}
-    for item in chosen:
-        if item.label is not None:
-            labels[item.label] = labels.get(item.label, 0) + 1
-    return Collected(out, len(chosen), offered.count, labels)
+    labels = dict(Counter(entry.label for entry in entries if entry.label is not None))
+    return Collected(out, len(entries), offered.count, len(unusable), labels)
 
 
 class _Counted:
@@ -107,12 +129,15 @@ class _Counted:
 
 
 def _write(source: Source, item: Item, number: int, folder: Path, modality: Modality) -> SampleEntry:
-    stored = source.read(item)
-    path = folder / f"{number:05d}{stored.suffix}"
-    path.write_bytes(stored.content)
+    path = None
     try:
+        stored = source.read(item)
+        path = folder / f"{number:05d}{stored.suffix}"
+        path.write_bytes(stored.content)
         read_sample(path, modality)
     except InputError as error:
+        if path is not None:
+            path.unlink()
         raise type(error)(
             f"{item.source}: {item.place} is no {modality} sample",
             got=error.what,

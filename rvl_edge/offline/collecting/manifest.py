@@ -46,7 +46,8 @@ class SampleManifest(_Entry):
         topic: of recordings.
         seed: of the choice.
         offered: how many samples there were to choose from.
-        samples: those that were chosen.
+        passed_over: how many of those that were chosen cannot be used; of recordings only.
+        samples: the others that were chosen.
     """
 
     schema_version: Literal[1] = 1
@@ -54,6 +55,7 @@ class SampleManifest(_Entry):
     topic: str | None = None
     seed: int
     offered: Annotated[int, Field(ge=1)]
+    passed_over: Annotated[int, Field(ge=0)] = 0
     samples: Annotated[tuple[SampleEntry, ...], Field(min_length=1)]
 
 

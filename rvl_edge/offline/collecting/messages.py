@@ -47,6 +47,7 @@ _SOUNDS = {
     "F32LE": "<f4",
     "F32BE": ">f4",
 }
+_MAX_RATE, _MAX_CHANNELS = 768_000, 64  # as a node takes
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,20 @@ def _compressed_suffix(message: Any) -> str:
 def _sound(messages: Sequence[Any]) -> Stored:
     kinds = {(each.sample_rate, each.channels, each.sample_format) for each in messages}
     ((rate, channels, kind), *others) = sorted(kinds)
-    if others or kind not in _SOUNDS:
-        raise BadEncoding("chunks of this sound are not read", got=kinds, expected=f"one of {list(_SOUNDS)}")
+    if others or kind not in _SOUNDS or not (0 < rate <= _MAX_RATE and 0 < channels <= _MAX_CHANNELS):
+        raise BadEncoding(
+            "chunks of this sound are not read",
+            got=kinds,
+            expected=f"one rate and number of channels, and one of {list(_SOUNDS)}",
+        )
+    frame = channels * np.dtype(_SOUNDS[kind]).itemsize
+    for each in messages:
+        if len(each.data) % frame:
+            raise BadShape(
+                "a chunk of sound ends inside a sample",
+                got=f"{len(each.data)} bytes",
+                expected=f"a multiple of {frame}: {channels} channels of {kind}",
+            )
     pcm = np.concatenate([np.frombuffer(bytes(each.data), _SOUNDS[kind]) for each in messages])
     return Stored(".wav", _wav(pcm.astype(pcm.dtype.newbyteorder("<")), rate, channels))
 

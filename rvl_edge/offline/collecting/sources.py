@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from rvl_edge.errors import ConfigError, MissingDependency
+from rvl_edge.errors import BadEncoding, ConfigError, MissingDependency
 from rvl_edge.offline.collecting.choosing import SPANS, Item
 from rvl_edge.offline.collecting.messages import TYPES, Stored, store
 from rvl_edge.types import Modality
@@ -19,13 +19,23 @@ _WINDOWED = (Modality.AUDIO, Modality.VIDEO)
 
 
 class Source(Protocol):
-    """Something that samples are in."""
+    """Something that samples are in.
+
+    Attributes:
+        can_be_mended: whether its owner can take a single sample out of it.
+    """
+
+    can_be_mended: ClassVar[bool]
 
     def items(self) -> Iterator[Item]:
         """Every sample of it, none of which is read."""
 
     def read(self, item: Item) -> Stored:
-        """One sample as a file that has lost nothing."""
+        """One sample as a file that has lost nothing.
+
+        Raises:
+            InputError: what lies there is no sample.
+        """
 
 
 class Folder:
@@ -35,6 +45,8 @@ class Folder:
         name: what items call it.
         path: the folder.
     """
+
+    can_be_mended = True
 
     def __init__(self, name: str, path: Path) -> None:
         self._name = name
@@ -68,6 +80,8 @@ class Recording:
         seconds: length of one sample of sound or video.
     """
 
+    can_be_mended = False
+
     def __init__(
         self, name: str, reader: Any, connections: Sequence[Any], *, modality: Modality, seconds: float
     ) -> None:
@@ -95,8 +109,14 @@ class Recording:
         """See `Source`."""
         start = int(item.place)
         found = self._reader.messages(self._connections, start=start, stop=start + (self._window or 1))
-        messages = [self._reader.deserialize(raw, connection.msgtype) for connection, _, raw in found]
+        messages = [self._decoded(connection, raw) for connection, _, raw in found]
         return store(messages, self._modality)
+
+    def _decoded(self, connection: Any, raw: bytes) -> Any:
+        try:
+            return self._reader.deserialize(raw, connection.msgtype)
+        except Exception as error:  # damage raises whatever the generated decoder trips over
+            raise BadEncoding("a message cannot be decoded", got=repr(error)) from error
 
 
 def _windows(stamps: Iterator[int], start: int, length: int) -> Iterator[int]:

@@ -14,6 +14,9 @@ from rvl_edge.types import Modality
 
 TEMPLATES_NAME = "templates.yaml"
 
+# Neither a bundle nor the wheel has it: only who trains, exports or evaluates checkpoints needs it.
+_WHERE = "it is the folder calibration/labels of a clone; name it by --labels, or in the recipe"
+
 _Kind = TypeVar("_Kind")
 
 Phrase = Annotated[str, Field(min_length=1, max_length=100)]
@@ -48,9 +51,7 @@ def read_label_sets(folder: Path) -> dict[str, LabelSetFile]:
     """
     paths = sorted(path for path in folder.glob("*.yaml") if path.name != TEMPLATES_NAME)
     if not paths:
-        raise ConfigError(
-            "no label sets there", got=folder, fix="give the folder calibration/labels of the repository"
-        )
+        raise ConfigError("no label sets there", got=folder, fix=_WHERE)
     found = [_read(path, TypeAdapter(LabelSetFile)) for path in paths]
     return {each.name: each for each in found}
 
@@ -62,13 +63,14 @@ def read_templates(folder: Path) -> dict[Modality, tuple[str, ...]]:
         ConfigError: no `templates.yaml` there, or one that cannot be used.
     """
     kind = TypeAdapter(dict[Modality, Annotated[tuple[Template, ...], Field(min_length=1)]])
-    return _read(folder / TEMPLATES_NAME, kind)
+    path = folder / TEMPLATES_NAME
+    if not path.is_file():
+        raise ConfigError("no label sets with their templates there", got=path, fix=_WHERE)
+    return _read(path, kind)
 
 
 def _read(path: Path, kind: TypeAdapter[_Kind]) -> _Kind:
     try:
         return kind.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ConfigError("no such file", got=path) from None
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         raise ConfigError(f"the file {path} cannot be used", got=error) from None

@@ -73,7 +73,7 @@ def read_lexicon(path: Path) -> Lexicon:
     try:
         return Lexicon.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
-        fix = "give one such as calibration/words/english.yaml"
+        fix = "calibration/words/english.yaml of a clone is one; name it by --words, or in the recipe"
         raise ConfigError("the lexicon cannot be read", got=error, fix=fix) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} is no YAML", got=error) from None
