@@ -23,6 +23,8 @@ from rvl_edge.errors import (
     RvlEdgeError,
 )
 
+_WIDEST = 1000  # characters
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 
@@ -62,7 +64,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     )
     for row in rows:
         table.add_row(*map(Text, row))
-    Console().print(table)
+    # On a terminal rows fold into its width; a file or a pipe gets a line a row.
+    Console(width=None if sys.stdout.isatty() else _WIDEST).print(table)
 
 
 def _plain(value: Any) -> Any:
