@@ -134,7 +134,8 @@ def locate(path: str | Path | None) -> Path:
             root = root.parent
         found = (root / MANIFEST_NAME).is_file()
     except (OSError, RuntimeError) as error:  # RuntimeError: the home of nobody
-        raise BundleNotFound("the path leads nowhere", got=error, fix="correct it") from None
+        got = path if isinstance(error, RuntimeError) else error
+        raise BundleNotFound("the path leads nowhere", got=got, fix="correct it") from None
     if not found:
         raise BundleNotFound(
             "no bundle here" if root.is_dir() else "no such folder",

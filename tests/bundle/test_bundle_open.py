@@ -69,8 +69,9 @@ def test_missing_file_and_missing_manifest(own_bundle: Path, tmp_path: Path) -> 
         Bundle.open(own_bundle)
     (own_bundle / "manifest.json").unlink()
     for nothing in (own_bundle, tmp_path / "nowhere", "~nobody-of-this-name/bundle", "x" * 5000):
-        with pytest.raises(BundleNotFound):
+        with pytest.raises(BundleNotFound) as caught:
             Bundle.open(nothing)
+        assert str(nothing) in str(caught.value)
 
 
 @pytest.mark.parametrize(
