@@ -49,7 +49,7 @@ def run(
     attack: Annotated[
         list[str] | None,
         typer.Option(
-            help="fgsm, pgd, cw, apgd-ce, apgd-ce+t, autoattack, square or transfer; may be repeated."
+            help="fgsm, pgd, cw, cw-l2, apgd-ce, apgd-ce+t, autoattack, square or transfer; may be repeated."
         ),
     ] = None,
     eps: Annotated[str, typer.Option(help="Radii in 255ths such as 1,2,4,8, or fractions.")] = "",

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from linear_encoder import Problem, problem
 from linear_exam import linear_run
 
+from rvl_edge.errors import ConfigError
 from rvl_edge.offline.evaluation.arms import Effort
 from rvl_edge.offline.evaluation.asking import CLEAN, Arm, attack_arm
 from rvl_edge.offline.evaluation.budgets import Ball
@@ -65,6 +67,22 @@ def test_every_arm_finds_what_a_linear_encoder_withstands(case: Problem, tmp_pat
     standard = found.find("apgd-ce+t 8/255")
     assert standard is not None
     assert (found.right(standard) == (distance > EPS)).mean() > 0.97
+
+
+def test_the_least_perturbation_is_counted_within_the_radius(case: Problem, tmp_path: Path) -> None:
+    gap = case.samples @ case.encoder.weights.detach().T
+    gap = gap.gather(1, case.labels[:, None]) - gap
+    weights = case.encoder.weights.detach()
+    slope = (weights[case.labels][:, None] - weights[None]).norm(dim=2)
+    distance = (gap / slope).scatter(1, case.labels[:, None], torch.inf).amin(dim=1).clamp_min(0).numpy()
+    radius = float(np.median(distance))
+    found = _whole(linear_run(case, (attack_arm("cw-l2", Ball(Norm.L2, radius), Effort()),), tmp_path))
+    right = found.right(found.outcomes[0])
+    clear = np.abs(distance / radius - 1) > 0.03
+    assert clear.sum() > 50
+    assert (right[clear] == (distance > radius)[clear]).all()
+    with pytest.raises(ConfigError, match="--norm l2"):
+        attack_arm("cw-l2", Ball(Norm.LINF, EPS), Effort())
 
 
 def test_the_worst_of_several_attacks_is_taken_sample_by_sample(case: Problem, tmp_path: Path) -> None:

@@ -273,7 +273,7 @@ def test_a_stage_after_one_that_trained_the_text_has_its_anchors(
     run_stage = harden.train
     monkeypatch.setattr(harden, "train", spy)
     first = {**STAGE, "objective": {"name": "mat"}, "steps": 2, "validate_every": 2, "lr": 0.01}
-    second = {**STAGE, "objective": {"name": "tecoa"}, "steps": 1, "validate_every": 1}
+    second = {**STAGE, "objective": {"name": "tecoa"}, "steps": 2, "validate_every": 2}
     train(write_problem(tmp_path, [first, second], words=str(WORDS)), tmp_path / "run")
     before, after = (each.anchors for each in seen)
     assert not torch.allclose(before, after, atol=1e-3)

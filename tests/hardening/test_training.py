@@ -159,6 +159,16 @@ def test_the_result_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert set(document["validation"]) == {"clean", "robust"}
 
 
+@pytest.mark.parametrize(("steps", "length"), [(1, 1.0), (14, 0.1)])
+def test_a_stage_that_would_learn_nothing_is_refused_before_any_is_trained(
+    tmp_path: Path, steps: int, length: float
+) -> None:
+    stages = [{**STAGE, "steps": 20}, {**STAGE, "steps": steps}]
+    with pytest.raises(ConfigError, match=r"stage 2: 1, expected 2 steps or more"):
+        train(write_problem(tmp_path, stages, length=length), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_snapshot_of_another_recipe_is_refused(tmp_path: Path) -> None:
     for number, eps in enumerate(("8/255", "4/255")):
         stage = {**STAGE, "attack": {"eps": eps, "steps": 2, "step_size": "4/255"}}

@@ -14,12 +14,13 @@ from torch import Tensor
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.hardening.attacks import losses
 from rvl_edge.offline.hardening.attacks.apgd import MOST_TARGETS, Apgd
+from rvl_edge.offline.hardening.attacks.carlini_wagner import CarliniWagner
 from rvl_edge.offline.hardening.attacks.goals import Logits, classification, misclassification
 from rvl_edge.offline.hardening.attacks.pgd import MiFgsm, Pgd
 from rvl_edge.offline.hardening.attacks.referee import Referee
 from rvl_edge.offline.hardening.attacks.square import Square
 from rvl_edge.offline.hardening.attacks.standard import StandardAttack
-from rvl_edge.offline.hardening.threat import Threat
+from rvl_edge.offline.hardening.threat import Norm, Threat
 
 
 class Attack(Protocol):
@@ -66,6 +67,20 @@ class Seeded:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """Carlini and Wagner's least perturbation, cut to the budget by whoever asks, as an `Attack`."""
+
+    carlini_wagner: CarliniWagner
+
+    def __call__(
+        self, logits: Logits, samples: Tensor, labels: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """See `Attack`; nothing is random."""
+        del generator
+        return self.carlini_wagner(logits, samples, labels)
+
+
+@dataclass(frozen=True)
 class Effort:
     """How long an arm tries; None is the arm's own number.
 
@@ -100,6 +115,13 @@ def cw(threat: Threat, effort: Effort) -> Attack:
     return Climb(_pgd(threat, effort), "hinged_margin")
 
 
+def cw_l2(threat: Threat, effort: Effort) -> Attack:
+    """Carlini and Wagner's own attack, which looks for the least L2 perturbation and knows no budget."""
+    if threat.norm is not Norm.L2:
+        raise ConfigError("cw-l2 looks for the least L2 perturbation", got=threat.norm, fix="add --norm l2")
+    return Nearest(CarliniWagner(effort.steps or CarliniWagner.steps))
+
+
 def apgd_ce(threat: Threat, effort: Effort) -> Attack:
     """Auto-PGD on the cross-entropy."""
     return Apgd(threat, "ce", effort.steps or 100, effort.restarts or 1)
@@ -130,6 +152,7 @@ ARMS: dict[str, Callable[[Threat, Effort], Attack]] = {
     "fgsm": fgsm,
     "pgd": pgd,
     "cw": cw,
+    "cw-l2": cw_l2,
     "apgd-ce": apgd_ce,
     "apgd-ce+t": standard,
     "autoattack": autoattack,

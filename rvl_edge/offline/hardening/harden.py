@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -71,22 +71,27 @@ def harden(
     material = open_material(recipe, data, scenes)
     origin = origin_of(recipe, scenes, material.files, data)
     identity = identity_of(recipe, origin)
-    metrics: dict[str, list[EpochMetrics]] = {}
-    for number, each in enumerate(recipe.stages):
-        folder = run / f"{number + 1}"
-        folder.mkdir(parents=True, exist_ok=True)
-        stage = Stage(
+    stages = [
+        Stage(
             recipe=each,
-            identity=f"{identity} stage {number + 1}",
-            seed=seed + number,
+            identity=f"{identity} stage {number}",
+            seed=seed + number - 1,
             scenes=scenes,
-            source=material.source(each, seed + number),
+            source=material.source(each, seed + number - 1),
             validate=validator(material.validation, recipe.label_sets, each, processes),
             length=recipe.length,
         )
-        title = f"{number + 1}. {each.name}"
+        for number, each in enumerate(recipe.stages, start=1)
+    ]
+    for stage in stages:
+        stage.plan()  # what cannot be trained is refused before the first stage is
+    metrics: dict[str, list[EpochMetrics]] = {}
+    for number, stage in enumerate(stages, start=1):
+        folder, each = run / f"{number}", stage.recipe
+        folder.mkdir(parents=True, exist_ok=True)
+        title = f"{number}. {each.name}"
         with keeping(each.keep, _learning(scenes[0], each)):
-            train(stage, folder, processes, report(title), board=board)
+            train(replace(stage, scenes=scenes), folder, processes, report(title), board=board)
         processes.wait()
         metrics[title] = read_metrics(folder / METRICS_NAME)
         if _trains_text(each):

@@ -61,6 +61,31 @@ class Stage:
         assert self.recipe.epochs is not None  # one of the two is given
         return self.recipe.epochs * self.source.steps_per_epoch
 
+    def plan(self, *, board: bool = False) -> Plan:
+        """The numbers of the training, for the loop.
+
+        Args:
+            board: write TensorBoard's event files as well.
+
+        Raises:
+            ConfigError: the recipe counts passes of a stream, or so few steps that nothing would be learned.
+        """
+        recipe, steps = self.recipe, self.steps
+        return Plan(
+            identity=self.identity,
+            steps=steps,
+            steps_per_epoch=recipe.validate_every or self.source.steps_per_epoch or steps,
+            batch_size=recipe.batch_size,
+            lr=recipe.lr,
+            weight_decay=recipe.weight_decay,
+            warm_up=recipe.warm_up,
+            average_decay=recipe.average_decay,
+            optimiser=recipe.optimiser,
+            largest_gradient=recipe.largest_gradient,
+            snapshot_every=_SNAPSHOT_EVERY,
+            board=board,
+        )
+
 
 def train(stage: Stage, folder: Path, processes: Processes, report: Report, *, board: bool = False) -> None:
     """Train to the end of the stage; the student then holds the averaged weights, in evaluation mode.
@@ -72,27 +97,12 @@ def train(stage: Stage, folder: Path, processes: Processes, report: Report, *, b
         report: called after each step with step, steps, loss and samples per second.
         board: write TensorBoard's event files as well.
     """
-    recipe, steps = stage.recipe, stage.steps
-    plan = Plan(
-        identity=stage.identity,
-        steps=steps,
-        steps_per_epoch=recipe.validate_every or stage.source.steps_per_epoch or steps,
-        batch_size=recipe.batch_size,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        warm_up=recipe.warm_up,
-        average_decay=recipe.average_decay,
-        optimiser=recipe.optimiser,
-        largest_gradient=recipe.largest_gradient,
-        snapshot_every=_SNAPSHOT_EVERY,
-        board=board,
-    )
     learner = Hardening(
-        recipe,
+        stage.recipe,
         stage.seed,
         stage.scenes,
         source=stage.source,
         validate=stage.validate,
         processes=processes,
     )
-    loop.train(learner, plan, folder, processes, report)
+    loop.train(learner, stage.plan(board=board), folder, processes, report)

@@ -50,7 +50,7 @@ class Plan:
 
     Attributes:
         identity: of what is trained, so that no other's snapshot is taken for it.
-        steps: optimiser steps in all.
+        steps: optimiser steps in all, at least 2.
         steps_per_epoch: steps between validations.
         batch_size: samples a step, over all processes.
         lr: peak learning rate, reached after the part `warm_up` of the steps.
@@ -74,6 +74,16 @@ class Plan:
     largest_gradient: float | None = None
     snapshot_every: int = 100
     board: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for so few steps that nothing would be learned."""
+        if self.steps < 2:
+            raise ConfigError(
+                "a training of one step changes nothing: the first step's learning rate is 0",
+                got=f"{self.identity}: {self.steps}",
+                expected="2 steps or more",
+                fix="raise its steps or epochs, or the --length of all",
+            )
 
 
 def train(learner: Learner, plan: Plan, folder: Path, processes: Processes, report: Report) -> None:

@@ -79,7 +79,10 @@ class Optimiser:
 
 
 def warm_cosine(done: float, warm_up: float) -> float:
-    """Part of the peak rate after the part `done` of training: linear rise, then half a cosine to 0."""
+    """Part of the peak rate after the part `done` of training: linear rise, then half a cosine to 0.
+
+    The rise begins at 0, so the first step moves nothing but the optimiser's moments.
+    """
     if done < warm_up:
         return done / warm_up
     return 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
