@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("rvl_edge_ros.perception_node", reason="needs ROS 2; see docs/ros.md")
 
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
@@ -175,6 +176,9 @@ def test_the_lifecycle_may_be_abused(make_rig: MakeRig) -> None:
     assert node.count_publishers("image/labels") == 0
     node.trigger_shutdown()
     assert rig.state == "finalized"
+    row = rig.status("node")
+    assert row.level == DiagnosticStatus.WARN
+    assert "another start of the process" in row.message
 
 
 def test_an_inactive_node_keeps_its_labels_and_publishes_nothing(active: Rig) -> None:

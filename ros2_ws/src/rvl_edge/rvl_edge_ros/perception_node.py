@@ -199,6 +199,11 @@ class PerceptionNode(LifecycleNode):
             self._outputs.publish_scene(reading)
 
     def _on_set_parameters(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        """Put parameters in force, or refuse them all.
+
+        Both at once, since labels are known to fit only once they were embedded. rclpy runs callbacks in the
+        reverse of their order, so what one that was added later refuses never comes here.
+        """
         try:
             new = params.changed(self._settings, parameters, configured=self._model is not None)
             self._apply(new, relabel=any(each.name in ("labels", "templates") for each in parameters))
