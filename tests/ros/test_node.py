@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("rvl_edge_ros.perception_node", reason="needs ROS 2; see docs/ros.md")
 
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
@@ -79,6 +81,19 @@ def test_windows_state_what_they_cover(active: Rig) -> None:
         each.sec + 1e-9 * each.nanosec for each in (clippings[0].window_start, clippings[0].window_end)
     )
     assert end - start == pytest.approx(0.2, abs=1e-6)
+
+
+def test_a_result_of_a_message_without_a_stamp_has_the_time_of_its_arrival(active: Rig) -> None:
+    labels = active.listen(Labels, "image/labels")
+    before = active.helper.get_clock().now().nanoseconds
+    message = active.picture()
+    message.header.stamp = Time()
+    active.publish("image", message)
+    active.until_heard(labels)
+    stamp = labels[0].header.stamp
+    assert before < stamp.sec * 10**9 + stamp.nanosec < active.helper.get_clock().now().nanoseconds
+    assert stamp == labels[0].window_end
+    assert labels[0].header.frame_id == message.header.frame_id
 
 
 def test_a_silent_or_broken_sense_does_not_stop_the_others(active: Rig) -> None:
@@ -161,6 +176,9 @@ def test_the_lifecycle_may_be_abused(make_rig: MakeRig) -> None:
     assert node.count_publishers("image/labels") == 0
     node.trigger_shutdown()
     assert rig.state == "finalized"
+    row = rig.status("node")
+    assert row.level == DiagnosticStatus.WARN
+    assert "another start of the process" in row.message
 
 
 def test_an_inactive_node_keeps_its_labels_and_publishes_nothing(active: Rig) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("rvl_edge_ros.perception_node", reason="needs ROS 2; see docs/ros.md")
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from rig import Rig
 from rvl_edge_msgs.msg import Labels
@@ -225,3 +226,11 @@ def test_a_bundle_may_be_chosen_again_before_configuring(make_rig: MakeRig) -> N
 def test_a_node_does_not_start_with_nonsense(make_rig: MakeRig) -> None:
     with pytest.raises(ConfigError, match=r"video\.hop"):
         make_rig(video__window=2, video__hop=3)
+
+
+def test_what_another_callback_refuses_is_not_in_force(active: Rig) -> None:
+    """It is added later, through rclpy, by a program that has the node in it."""
+    refuse = SetParametersResult(successful=False, reason="not now")
+    active.node.add_on_set_parameters_callback(lambda _: refuse)
+    assert not active.node.set_parameters([Parameter("labels", value=["siren"])])[0].successful
+    assert active.node._model.perceiver.labels("image") == ("dog", "car", "person")

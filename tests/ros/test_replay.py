@@ -14,11 +14,13 @@ import pytest
 pytest.importorskip("rvl_edge_ros.sources", reason="needs ROS 2; see docs/ros.md")
 
 import rclpy
+from builtin_interfaces.msg import Time
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from rig import PATIENCE
+from rosgraph_msgs.msg import Clock
 from rvl_edge_msgs.msg import AudioChunk
 from rvl_edge_ros import demo_material, pictures, sounds, sources
 from rvl_edge_ros.replay_node import ReplayNode
@@ -206,6 +208,27 @@ def test_chunks_are_stamped_without_a_gap(players: list[Player], ramp: Path) -> 
     chunks_between = (nanoseconds[1] - nanoseconds[0]) / (1e9 * len(sounds.decode(first)) / 8000)
     assert chunks_between == pytest.approx(round(chunks_between), abs=1e-4)
     assert chunks_between > 0
+
+
+def test_stamps_of_sound_stay_with_the_clock_in_steps_of_whole_chunks(
+    players: list[Player], ramp: Path
+) -> None:
+    """A clock that jumps is to the node what a pause of its process is: the next chunk is late by seconds."""
+    players.append(Player(use_sim_time=True, audio__source=str(ramp), audio__rate=50.0))
+    clock = players[0].ear.create_publisher(Clock, "/clock", 1)
+    seen = set()
+    for now in (100, 104, 3):
+        clock.publish(Clock(clock=Time(sec=now)))
+        for _ in range(200):
+            (chunk,) = players[0].hear(AudioChunk, "audio", 1)
+            stamp = chunk.header.stamp.sec * 10**9 + chunk.header.stamp.nanosec
+            if abs(stamp - now * 10**9) < 0.6e9:
+                break
+            clock.publish(Clock(clock=Time(sec=now)))
+        else:
+            pytest.fail(f"the stamps never came to {now} s, but to {stamp / 1e9} s")
+        seen.add(stamp % 20_000_000)
+    assert len(seen) == 1
 
 
 def test_sound_is_played_as_fast_as_its_stamps_go(players: list[Player], ramp: Path) -> None:

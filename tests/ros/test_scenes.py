@@ -16,6 +16,7 @@ pytest.importorskip("rvl_edge_ros.scenes", reason="needs ROS 2; see docs/ros.md"
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rvl_edge_msgs.msg import SenseVote
+from rvl_edge_ros.health import State
 from rvl_edge_ros.params import Settings
 from rvl_edge_ros.samples import Sample
 from rvl_edge_ros.scene_reports import scene_message, scene_status
@@ -50,7 +51,9 @@ class Shown:
 
     def __init__(self, reading: SceneReading) -> None:
         self.message = scene_message(reading, SENSES, "model@1")
-        self.status = scene_status(reading, SENSES, "perception", "model@1", stale_after=600.0)
+        self.status = scene_status(
+            reading, SENSES, "perception", "model@1", states=[State.OK], stale_after=600.0
+        )
 
     def __getitem__(self, modality: Modality) -> SenseVote:
         return next(vote for vote in self.message.senses if vote.modality == modality.value)
@@ -190,18 +193,30 @@ def test_the_same_failure_after_a_scene_that_went_out_is_warned_of_again(stage: 
 def test_what_fails_is_an_error_in_the_diagnostics_until_it_works_again(stage: Stage) -> None:
     stage.broken = True
     stage.show(seen(IMAGE, dog=1.0), 10.0)
-    row = scene_status(stage.end(), SENSES, "perception", "model@1", stale_after=600.0)
+    row = scene_status(stage.end(), SENSES, "perception", "model@1", states=[State.OK], stale_after=600.0)
     assert row.level == DiagnosticStatus.ERROR
     assert "network" in row.message
 
 
-def test_a_scene_that_nothing_new_came_for_is_stale(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("silence", "states", "level"),
+    [
+        (1.9, [State.STALE, State.REJECTED], DiagnosticStatus.OK),
+        (2.1, [State.STALE, State.REJECTED], DiagnosticStatus.STALE),
+        (2.1, [State.STALLED, State.WAITING], DiagnosticStatus.STALE),
+        (9.0, [State.STALE, State.OK], DiagnosticStatus.OK),
+        (9.0, [State.DISTRUSTED], DiagnosticStatus.OK),
+    ],
+)
+def test_a_scene_is_stale_where_nothing_new_came_and_no_sense_works_at_a_low_rate(
+    stage: Stage, silence: float, states: list[State], level: bytes
+) -> None:
     stage.show(seen(IMAGE, dog=1.0), 10.0)
     reading = stage.end()
     assert reading.silence >= 0
-    for silence, level in ((1.9, DiagnosticStatus.OK), (2.1, DiagnosticStatus.STALE)):
-        later = replace(reading, silence=silence)
-        assert scene_status(later, SENSES, "perception", "model@1", stale_after=2.0).level == level
+    later = replace(reading, silence=silence)
+    row = scene_status(later, SENSES, "perception", "model@1", states=states, stale_after=2.0)
+    assert row.level == level
 
 
 def test_senses_that_keep_contradicting_each_other_are_reported(stage: Stage) -> None:

@@ -199,6 +199,11 @@ class PerceptionNode(LifecycleNode):
             self._outputs.publish_scene(reading)
 
     def _on_set_parameters(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        """Put parameters in force, or refuse them all.
+
+        Both at once, since labels are known to fit only once they were embedded. rclpy runs callbacks in the
+        reverse of their order, so what one that was added later refuses never comes here.
+        """
         try:
             new = params.changed(self._settings, parameters, configured=self._model is not None)
             self._apply(new, relabel=any(each.name in ("labels", "templates") for each in parameters))
@@ -249,14 +254,16 @@ class PerceptionNode(LifecycleNode):
         stalled = "an inference has hung" if self._hung else ""
         message = DiagnosticArray(status=[node_status(name, state, model_id, self._failure)])
         if self._model and self._pipeline and self._outputs:
-            for report in sense_reports(self._model, self._pipeline, self._settings):
+            reports = sense_reports(self._model, self._pipeline, self._settings)
+            for report in reports:
                 message.status.append(diagnostic_status(report, name, model_id))
                 self._outputs.publish_health(report)
                 if report.state is State.STALLED:
                     stalled = f"{report.modality}: {report.detail}"
             senses, scene = self._model.modalities, self._pipeline.scenes.read()
-            stale_after = self._settings.stale_after
-            message.status.append(scene_status(scene, senses, name, model_id, stale_after=stale_after))
+            states, stale_after = [each.state for each in reports], self._settings.stale_after
+            row = scene_status(scene, senses, name, model_id, states=states, stale_after=stale_after)
+            message.status.append(row)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         stalled_for, limit = self._watch.read(stalled=bool(stalled)), self._settings.stalled_exit

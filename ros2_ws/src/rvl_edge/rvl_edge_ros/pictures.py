@@ -24,6 +24,7 @@ class Encoding:
     dtype: np.dtype[Any]
     channels: int
     to_rgb: int | None = None  # OpenCV's conversion code, where one is needed
+    columns: int = 1  # that share what cannot be divided: the width is a multiple
 
 
 _U8, _U16, _F32 = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)
@@ -37,6 +38,15 @@ ENCODINGS = {
     "mono16": Encoding(_U16, 1),
     "16UC1": Encoding(_U16, 1),
     "32FC1": Encoding(_F32, 1),
+    "yuv422": Encoding(_U8, 2, cv2.COLOR_YUV2RGB_UYVY, 2),
+    "uyvy": Encoding(_U8, 2, cv2.COLOR_YUV2RGB_UYVY, 2),
+    "yuv422_yuy2": Encoding(_U8, 2, cv2.COLOR_YUV2RGB_YUY2, 2),
+    "yuyv": Encoding(_U8, 2, cv2.COLOR_YUV2RGB_YUY2, 2),
+    # Named by the first two rows, as OpenCV's four-letter codes are; its two-letter ones begin elsewhere.
+    "bayer_rggb8": Encoding(_U8, 1, cv2.COLOR_BayerRGGB2RGB),
+    "bayer_bggr8": Encoding(_U8, 1, cv2.COLOR_BayerBGGR2RGB),
+    "bayer_gbrg8": Encoding(_U8, 1, cv2.COLOR_BayerGBRG2RGB),
+    "bayer_grbg8": Encoding(_U8, 1, cv2.COLOR_BayerGRBG2RGB),
 }
 _BY_LAYOUT = {(_U8, 3): "rgb8", (_U8, 1): "mono8", (_U16, 1): "16UC1", (_F32, 1): "32FC1"}
 _DEPTH = ("16UC1", "mono16", "32FC1")  # mono16 is what some drivers call 16UC1
@@ -50,7 +60,7 @@ def decode(message: Image) -> npt.NDArray[Any]:
 
     Returns:
         (H, W) grey of uint8, uint16 or float32, or (H, W, 3) uint8 RGB. A view wherever no colour had to be
-        swapped; 16-bit and float pixels keep the byte order of the message.
+        worked out; 16-bit and float pixels keep the byte order of the message.
 
     Raises:
         BadEncoding: another encoding.
@@ -75,7 +85,7 @@ def decode(message: Image) -> npt.NDArray[Any]:
     )
     if encoding.to_rgb is not None:
         pixels = cv2.cvtColor(pixels, encoding.to_rgb)
-    return pixels[..., 0] if encoding.channels == 1 else pixels
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
 def decode_colour(message: Image) -> npt.NDArray[np.uint8]:
@@ -155,6 +165,13 @@ def _check_geometry(message: Image, encoding: Encoding) -> None:
             got=f"{width} x {height}",
             expected=f"1 to {MAX_PIXELS} pixels",
             fix="check the camera's driver, or scale the picture down before it is published",
+        )
+    if width % encoding.columns:
+        raise BadShape(
+            "a picture ends inside a group of pixels",
+            got=f"{width} columns of {message.encoding}",
+            expected=f"a multiple of {encoding.columns}",
+            fix="check the encoding that the camera's driver reports",
         )
     # A driver may leave out the padding of the last row.
     if step < row or not step * (height - 1) + row <= size <= step * height:

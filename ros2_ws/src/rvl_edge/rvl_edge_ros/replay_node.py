@@ -22,6 +22,8 @@ from rvl_edge_ros.results import time_message
 from rvl_edge_ros.running import run
 from rvl_edge_ros.windows import NANOSECONDS
 
+_DRIFT = NANOSECONDS // 2  # by which the stamps of sound may lie off the clock
+
 
 class ReplayNode(Node):
     """Publishes `image`, `thermal`, `depth` and `audio` as best-effort sensor data, at fixed rates.
@@ -87,11 +89,15 @@ class ReplayNode(Node):
 
         def step(shot: Shot) -> None:
             nonlocal stamp  # counted on from the samples, as a sound card does: chunks join without a gap
+            length = len(shot.pixels) * NANOSECONDS // sample_rate
+            behind = self.get_clock().now().nanoseconds - (stamp + length)
+            if abs(behind) > _DRIFT:  # held up for a while, or /clock jumped: as many chunks are missing
+                stamp += behind // length * length
             sounds.fill(message, shot.pixels, sample_rate)
             message.header.frame_id = shot.name
             message.header.stamp = time_message(stamp)
             publisher.publish(message)
-            stamp += len(shot.pixels) * NANOSECONDS // sample_rate
+            stamp += length
 
         self._play("audio", chunks, sample_rate / size, step)  # so the stamps keep pace with the clock
 

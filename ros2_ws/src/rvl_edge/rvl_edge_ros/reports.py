@@ -127,10 +127,15 @@ def diagnostic_status(report: Report, node_name: str, model_id: str) -> Diagnost
 
 def node_status(node_name: str, state: str, model_id: str, reason: str) -> DiagnosticStatus:
     """The node itself: its lifecycle state, and why the last transition failed, if it did."""
+    level, text = DiagnosticStatus.OK, state
+    if reason:
+        level, text = DiagnosticStatus.ERROR, f"{state}: {reason}"
+    elif state == "finalized":
+        level, text = DiagnosticStatus.WARN, "finalized: only another start of the process leads out of it"
     return DiagnosticStatus(
-        level=DiagnosticStatus.ERROR if reason else DiagnosticStatus.OK,
+        level=level,
         name=f"{node_name}: node",
-        message=f"{state}: {reason}" if reason else state,
+        message=text,
         hardware_id=model_id,
         values=[
             KeyValue(key="lifecycle state", value=state),

@@ -10,6 +10,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from rvl_edge_msgs.msg import Embedding, Labels
 from rvl_edge_msgs.msg import Finding as FindingMessage
+from std_msgs.msg import Header
 
 from rvl_edge import Finding, Perception
 from rvl_edge_ros.samples import Sample
@@ -39,7 +40,7 @@ def time_message(nanoseconds: int) -> Time:
 def embedding_message(seen: Perception, sample: Sample, model_id: str) -> Embedding:
     """The embedding of a sample, under the sample's header."""
     return Embedding(
-        header=sample.header,
+        header=_header(sample),
         modality=seen.modality.value,
         model_id=model_id,
         window_start=time_message(sample.start),
@@ -53,7 +54,7 @@ def labels_message(seen: Perception, sample: Sample, model_id: str) -> Labels:
     """The ranked labels of a sample, under the sample's header."""
     spent = seen.refinement
     return Labels(
-        header=sample.header,
+        header=_header(sample),
         modality=seen.modality.value,
         model_id=model_id,
         window_start=time_message(sample.start),
@@ -84,4 +85,12 @@ def finding_messages(findings: Iterable[Finding]) -> list[FindingMessage]:
 def classification_message(seen: Perception, sample: Sample) -> Any:
     """The same as vision_msgs/Classification; only where vision_msgs is installed."""
     results = [ObjectHypothesis(class_id=label.name, score=label.probability) for label in seen.labels]
-    return Classification(header=sample.header, results=results)
+    return Classification(header=_header(sample), results=results)
+
+
+def _header(sample: Sample) -> Header:
+    """The message's own, with the time by which the sample counts where the message had no stamp."""
+    header: Header = sample.header
+    if header.stamp.sec or header.stamp.nanosec:
+        return header
+    return Header(stamp=time_message(sample.end), frame_id=header.frame_id)

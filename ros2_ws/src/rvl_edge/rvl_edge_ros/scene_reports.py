@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rvl_edge_msgs.msg import SceneLabels, SenseVote
 
 from rvl_edge import Modality
+from rvl_edge_ros.health import State
 from rvl_edge_ros.results import finding_messages, time_message
 from rvl_edge_ros.scenes import SceneReading
 
@@ -37,10 +39,16 @@ def scene_status(
     node_name: str,
     model_id: str,
     *,
+    states: Iterable[State],
     stale_after: float,
 ) -> DiagnosticStatus:
-    """The newest scene for people and dashboards; stale where it is older than `stale_after` seconds."""
-    level, text = _judge(reading, stale_after)
+    """The newest scene for people and dashboards.
+
+    It is stale where it is older than `stale_after` seconds and no sense in `states` has results: one that is
+    asked for few of them is in order between two.
+    """
+    fed = any(each in (State.OK, State.DISTRUSTED) for each in states)
+    level, text = _judge(reading, math.inf if fed else stale_after)
     rows = {
         "labels": ", ".join(
             f"{label.name} {label.probability:.2f}"
