@@ -46,7 +46,7 @@ class Folder:
         path: the folder.
     """
 
-    can_be_mended = True
+    can_be_mended: ClassVar[bool] = True
 
     def __init__(self, name: str, path: Path) -> None:
         self._name = name
@@ -80,7 +80,7 @@ class Recording:
         seconds: length of one sample of sound or video.
     """
 
-    can_be_mended = False
+    can_be_mended: ClassVar[bool] = False
 
     def __init__(
         self, name: str, reader: Any, connections: Sequence[Any], *, modality: Modality, seconds: float
