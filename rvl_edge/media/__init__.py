@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from rvl_edge.media.reading import raw_frames, read_sample
+from rvl_edge.media.reading import check_beginning, raw_frames, read_sample
 from rvl_edge.media.samples import AudioSample, DepthSample, ImageSample, Sample, ThermalSample, VideoSample
 from rvl_edge.media.sound import read_sound
 from rvl_edge.media.video import StampedFrame, read_video, video_frames
@@ -16,6 +16,7 @@ __all__ = [
     "StampedFrame",
     "ThermalSample",
     "VideoSample",
+    "check_beginning",
     "raw_frames",
     "read_sample",
     "read_sound",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,22 @@ from rvl_edge.media.samples import DepthSample, ImageSample, Sample, ThermalSamp
 from rvl_edge.media.sound import is_sound, read_sound
 from rvl_edge.media.video import read_video
 from rvl_edge.types import Modality
+
+
+class _Kind(Enum):
+    """What a file holds, for people."""
+
+    ARRAY = "an array"
+    PICTURE = "a picture"
+    SOUND = "sound"
+    VIDEO = "video"
+
+
+_SENSES = {
+    _Kind.PICTURE: (Modality.IMAGE, Modality.THERMAL, Modality.DEPTH),
+    _Kind.SOUND: (Modality.AUDIO,),
+    _Kind.VIDEO: (Modality.VIDEO,),
+}
 
 
 def read_sample(path: Path | str, modality: Modality | str | None = None) -> Sample:
@@ -40,12 +57,30 @@ def read_sample(path: Path | str, modality: Modality | str | None = None) -> Sam
     wanted = None if modality is None else Modality(modality)
     sample = _read(path, _head(path), wanted)
     if wanted not in (None, sample.modality):
-        raise BadEncoding(
-            f"a file cannot be read as {wanted}",
-            got=f"{path}, which holds {sample.modality}",
-            expected=wanted,
-        )
+        raise _not_read_as(wanted, path, sample.modality)
     return sample
+
+
+def check_beginning(path: Path | str, modality: Modality | str) -> None:
+    """Refuse a file that does not begin as one of the sense, without decoding it.
+
+    A look over a folder before long work: strays are found at once. A file that is damaged further on, or a
+    picture of the wrong number of channels, is not found before it is read.
+
+    Args:
+        path: as `read_sample`.
+        modality: what it is to be read as.
+
+    Raises:
+        InputError: no such file, or one that cannot be opened.
+        BadEncoding: of an unknown kind, or not of the sense.
+    """
+    path, wanted = Path(path), Modality(modality)
+    kind = _kind(path, _head(path), wanted)
+    if kind is _Kind.ARRAY:
+        kind = _Kind.VIDEO if read_array(path).ndim == 4 else _Kind.PICTURE
+    if wanted not in _SENSES[kind]:
+        raise _not_read_as(wanted, path, kind.value)
 
 
 def raw_frames(path: Path | str) -> list[npt.NDArray[Any]]:
@@ -76,12 +111,23 @@ def _head(path: Path) -> bytes:
 
 
 def _read(path: Path, head: bytes, wanted: Modality | None) -> Sample:
-    if is_array(head):
+    kind = _kind(path, head, wanted)
+    if kind is _Kind.ARRAY:
         return _from_pixels(read_array(path), wanted)
-    if is_sound(head):
+    if kind is _Kind.SOUND:
         return read_sound(path)
-    if is_picture(path) and wanted is not Modality.VIDEO:
+    if kind is _Kind.PICTURE:
         return _from_pixels(read_picture(path), wanted)
+    return read_video(path)
+
+
+def _kind(path: Path, head: bytes, wanted: Modality | None) -> _Kind:
+    if is_array(head):
+        return _Kind.ARRAY
+    if is_sound(head):
+        return _Kind.SOUND
+    if is_picture(path) and wanted is not Modality.VIDEO:
+        return _Kind.PICTURE
     # FFmpeg would take a text for subtitles or a playlist.
     if not head or _is_text(head):
         raise BadEncoding(
@@ -89,7 +135,13 @@ def _read(path: Path, head: bytes, wanted: Modality | None) -> Sample:
             got=f"{path}: {'text' if head else 'nothing'}",
             expected="PNG, JPEG, TIFF, wav, flac, ogg, mp4, mkv, avi or npy",
         )
-    return read_video(path)
+    return _Kind.VIDEO
+
+
+def _not_read_as(wanted: Modality | None, path: Path, held: str) -> BadEncoding:
+    return BadEncoding(
+        f"a file cannot be read as {wanted}", got=f"{path}, which holds {held}", expected=wanted
+    )
 
 
 def _is_text(head: bytes) -> bool:

@@ -67,14 +67,22 @@ def conformal_threshold(scores: npt.NDArray[np.floating], alpha: float) -> float
     Raises:
         ConfigError: so few scores that no threshold above the smallest can promise that.
     """
-    rank = math.floor(
-        alpha * (len(scores) + 1) + 1e-9
-    )  # 0.05 * 20 is 1, whatever binary fractions make of it
+    rank = conformal_rank(len(scores), alpha)
+    return float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def conformal_rank(count: int, alpha: float) -> int:
+    """Which of `count` calibration scores, the smallest being 1, is the threshold.
+
+    Raises:
+        ConfigError: as `conformal_threshold`.
+    """
+    rank = math.floor(alpha * (count + 1) + 1e-9)  # 0.05 * 20 is 1, whatever binary fractions make of it
     if rank < 1:
         raise ConfigError(
             "too few samples for this alpha",
-            got=f"{len(scores)} samples at alpha {alpha:g}",
+            got=f"{count} samples at alpha {alpha:g}",
             expected=f"{math.ceil(1 / alpha) - 1} or more",
             fix="collect more samples, or accept a larger alpha",
         )
-    return float(np.partition(scores, rank - 1)[rank - 1])
+    return rank

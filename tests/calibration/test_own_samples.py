@@ -10,10 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rvl_edge as rvl
 from rvl_edge.errors import ConfigError, InputError
+from rvl_edge.offline.calibration.answers import Answers
 from rvl_edge.offline.calibration.calibrating import calibrate_bundle
+from rvl_edge.offline.calibration.fitting import check_enough, cross_folds, fit
 from rvl_edge.offline.calibration.monitors import calibrate_monitors
 from rvl_edge.offline.calibration.samples import from_folder, is_label_folder, senses_to_calibrate
 from rvl_edge.types import UNKNOWN
@@ -152,9 +156,60 @@ def test_senses_without_a_set_are_left_out_unless_they_are_named(tmp_path: Path)
     assert senses_to_calibrate(usable, tmp_path, usable) == usable
 
 
-def test_too_few_samples_leave_the_bundle_as_it_was(own_bundle: Path, photos: Path) -> None:
+@pytest.mark.parametrize(
+    ("verb", "options", "words"),
+    [
+        (calibrate_bundle, {"alpha": 0.01}, "99 or more"),
+        (calibrate_monitors, {"most": 20}, "too few clean samples"),
+    ],
+)
+def test_too_few_samples_are_refused_before_any_is_encoded(
+    own_bundle: Path, photos: Path, verb: Callable[..., object], options: dict[str, float], words: str
+) -> None:
     before = (own_bundle / "manifest.json").read_bytes()
-    with pytest.raises(ConfigError, match="99 or more"):
-        calibrate_bundle(own_bundle, photos, alpha=0.01)
+    steps: list[tuple[object, ...]] = []
+    with pytest.raises(ConfigError, match=words):
+        verb(own_bundle, photos, advance=lambda *step: steps.append(step), **options)
+    assert steps == []
     assert (own_bundle / "manifest.json").read_bytes() == before
     assert not (own_bundle / "calibration.json").exists()
+
+
+@given(st.integers(5, 120), st.integers(0, 30), st.sampled_from([0.03, 0.05, 0.1, 0.2]), st.booleans())
+def test_what_is_refused_beforehand_is_what_fitting_refuses(
+    known: int, strangers: int, alpha: float, crossed: bool
+) -> None:
+    random = np.random.default_rng(known)
+    truth = random.permutation(np.repeat([0, 1, -1], [known - known // 2, known // 2, strangers]))
+    answers = Answers(random.normal(size=(len(truth), 2)), truth)
+
+    def fails(attempt: Callable[[], object]) -> bool:
+        try:
+            attempt()
+        except ConfigError:
+            return True
+        return False
+
+    def fitted() -> None:
+        for part in [fold.fitting for fold in cross_folds(answers)] if crossed else [answers]:
+            fit(part, alpha)
+
+    assert fails(lambda: check_enough(truth, alpha, crossed=crossed)) == fails(fitted)
+
+
+@pytest.mark.parametrize("verb", [calibrate_bundle, calibrate_monitors])
+def test_strays_are_found_before_any_sample_is_encoded(
+    own_bundle: Path, photos: Path, tmp_path: Path, verb: Callable[..., object]
+) -> None:
+    folder = Path(shutil.copytree(photos, tmp_path / photos.name))
+    (folder / LABELS[1] / "readme.txt").write_text("taken on Monday")
+    (folder / LABELS[2] / "wind.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
+    steps: list[tuple[object, ...]] = []
+    with pytest.raises(InputError, match=r"(readme\.txt|wind\.wav).*and 1 more.*take out of the folder"):
+        verb(
+            own_bundle,
+            folder,
+            modalities=[rvl.Modality.IMAGE],
+            advance=lambda *step: steps.append(step),
+        )
+    assert steps == []

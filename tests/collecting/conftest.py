@@ -29,13 +29,12 @@ Events = Sequence[tuple[str, str, int, dict[str, Any]]]
 
 @pytest.fixture
 def write_bag(rosbags: ModuleType, tmp_path: Path) -> Callable[[str, Events, str], Path]:
-    """Write (topic, type, milliseconds, fields) as a recording of one storage."""
+    """Write (topic, type, milliseconds, fields) as a recording of one storage; headers have these stamps."""
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
     types = get_typestore(Stores.ROS2_JAZZY)
     types.register(get_types_from_msg(CHUNK, "rvl_edge_msgs/msg/AudioChunk"))
-    stamp = types.types["builtin_interfaces/msg/Time"](sec=0, nanosec=0)
-    header = types.types["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
+    time, header = types.types["builtin_interfaces/msg/Time"], types.types["std_msgs/msg/Header"]
 
     def write(name: str, events: Events, storage: str = "MCAP") -> Path:
         path = tmp_path / name
@@ -45,8 +44,11 @@ def write_bag(rosbags: ModuleType, tmp_path: Path) -> Callable[[str, Events, str
                 for topic, kind in dict.fromkeys((topic, kind) for topic, kind, _, _ in events)
             }
             for topic, kind, at, fields in events:
-                message = types.types[kind](header=header, **fields)
-                writer.write(known[topic], START + at * 1_000_000, types.serialize_cdr(message, kind))
+                stamp = START + at * 1_000_000
+                seconds, rest = divmod(stamp, 1_000_000_000)
+                own = header(stamp=time(sec=seconds, nanosec=rest), frame_id="robot")
+                message = types.types[kind](**{"header": own, **fields})
+                writer.write(known[topic], stamp, types.serialize_cdr(message, kind))
         return path
 
     return write

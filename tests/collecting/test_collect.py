@@ -174,23 +174,18 @@ def test_a_recording_that_was_cut_off_is_to_be_mended(write_bag: Callable[..., P
         collect([tmp_path / "cut.mcap"], Modality.IMAGE, tmp_path / "out")
 
 
-def test_sound_is_cut_into_windows_that_are_whole(write_bag: Callable[..., Path], tmp_path: Path) -> None:
-    sound = random.normal(size=(40, 1600, 2)).astype("<f4").clip(-1, 1)
-    events = [
-        (
-            "/microphone",
-            CHUNK,
-            100 * at,
-            {
-                "sample_rate": 16000,
-                "channels": 2,
-                "sample_format": "F32LE",
-                "data": np.frombuffer(each.tobytes(), np.uint8),
-            },
-        )
+def chunks(sound: np.ndarray) -> list[tuple[str, str, int, dict[str, Any]]]:
+    """Float chunks of a tenth of a second, one after the other."""
+    shape = {"sample_rate": 16000, "channels": 2, "sample_format": "F32LE"}
+    return [
+        ("/microphone", CHUNK, 100 * at, {**shape, "data": np.frombuffer(each.tobytes(), np.uint8)})
         for at, each in enumerate(sound)
     ]
-    bag = write_bag("hall", events)
+
+
+def test_sound_is_cut_into_windows_that_are_whole(write_bag: Callable[..., Path], tmp_path: Path) -> None:
+    sound = random.normal(size=(40, 1600, 2)).astype("<f4").clip(-1, 1)
+    bag = write_bag("hall", chunks(sound))
     out = collect([bag / "hall.mcap"], Modality.AUDIO, tmp_path / "out", seconds=1.0).path
     paths = read_samples(out)[1]
     assert len(paths) == 3  # the fourth second's end was not recorded
@@ -198,6 +193,22 @@ def test_sound_is_cut_into_windows_that_are_whole(write_bag: Callable[..., Path]
         sample = read_sample(path, Modality.AUDIO)
         assert sample.sample_rate == 16000
         np.testing.assert_array_equal(sample.pcm, sound[10 * second : 10 * second + 10].reshape(-1, 2))
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_window_that_lost_sound_is_passed_over(
+    write_bag: Callable[..., Path], tmp_path: Path, stamped: bool
+) -> None:
+    sound = random.normal(size=(40, 1600, 2)).astype("<f4").clip(-1, 1)
+    events = [event for at, event in enumerate(chunks(sound)) if at not in (13, 14)]
+    if not stamped:
+        zero = SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0), frame_id="")
+        events = [(*event[:3], {**event[3], "header": zero}) for event in events]
+    found = collect([write_bag("hall", events)], Modality.AUDIO, tmp_path / "out", seconds=1.0)
+    assert (found.samples, found.passed_over) == (2, 1)
+    first, third = (read_sample(path, Modality.AUDIO).pcm for path in read_samples(found.path)[1])
+    np.testing.assert_array_equal(first, sound[:10].reshape(-1, 2))
+    np.testing.assert_array_equal(third, sound[20:30].reshape(-1, 2))
 
 
 def test_a_clip_is_frames_spread_over_a_window(write_bag: Callable[..., Path], tmp_path: Path) -> None:

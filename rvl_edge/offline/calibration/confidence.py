@@ -11,7 +11,7 @@ from rvl_edge.bundle.calibration import ConfidenceEntry, Measured
 from rvl_edge.bundle.revisions import REVISIONS
 from rvl_edge.errors import ConfigError
 from rvl_edge.offline.calibration.answers import Answers, answer_by_cola, answer_plainly
-from rvl_edge.offline.calibration.fitting import Fitted, Fold, cross_folds, fit, measure
+from rvl_edge.offline.calibration.fitting import Fitted, Fold, check_enough, cross_folds, fit, measure
 from rvl_edge.offline.calibration.measuring import Report, summarise
 from rvl_edge.offline.calibration.progress import Advance
 from rvl_edge.offline.calibration.samples import LabelledSamples, from_folder, from_set, is_label_folder
@@ -100,6 +100,8 @@ def calibrate_confidence(
         ConfigError: too few samples for `alpha`.
         InputError: a file of the user's that cannot be read or perceived.
     """
+    for question in material.fitting.questions:
+        check_enough(question.answers, alpha, crossed=material.measuring is None)
     fitting = _answer(perceiver, material.fitting, advance)
     measuring = None if material.measuring is None else _answer(perceiver, material.measuring, advance)
     outcomes = []

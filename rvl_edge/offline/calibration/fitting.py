@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rvl_edge.offline.calibration.answers import Answers
 from rvl_edge.offline.calibration.temperature import fit_temperature, softmax
-from rvl_edge.trust.confidence import conformal_threshold
+from rvl_edge.trust.confidence import conformal_rank, conformal_threshold
 
 _FOLDS = 5
 _SEED = 0
@@ -89,9 +89,7 @@ def fit(answers: Answers, alpha: float) -> Fitted:
     Raises:
         ConfigError: too few samples for `alpha`.
     """
-    known = answers.known
-    last = np.arange(len(known)) % 3 == 2
-    first, rest = known.take(last), known.take(~last)
+    first, rest = _for_temperature_and_thresholds(answers)
     temperature = fit_temperature(first.logits, first.truth) if len(first) else 1.0
     probabilities = softmax(rest.logits, temperature)
     return Fitted(
@@ -100,6 +98,30 @@ def fit(answers: Answers, alpha: float) -> Fitted:
         conformal_threshold(probabilities[np.arange(len(rest)), rest.truth], alpha),
         len(rest),
     )
+
+
+def check_enough(truth: npt.NDArray[np.int64], alpha: float, *, crossed: bool) -> None:
+    """Refuse what `fit` will refuse, before any sample is encoded.
+
+    Args:
+        truth: of the samples to fit on, as `Answers` will have it.
+        alpha: share that may be missed.
+        crossed: whether they are measured with too, by `cross_folds`.
+
+    Raises:
+        ConfigError: too few samples for `alpha`.
+    """
+    unasked = Answers(np.empty((len(truth), 0)), truth)
+    parts = [fold.fitting for fold in cross_folds(unasked)] if crossed else [unasked]
+    for part in parts:
+        _, rest = _for_temperature_and_thresholds(part)
+        conformal_rank(len(rest), alpha)
+
+
+def _for_temperature_and_thresholds(answers: Answers) -> tuple[Answers, Answers]:
+    known = answers.known
+    last = np.arange(len(known)) % 3 == 2
+    return known.take(last), known.take(~last)
 
 
 def apply(fitted: Fitted, answers: Answers) -> Applied:

@@ -25,7 +25,7 @@ from rvl_edge.offline.calibration.samples import (
     is_label_folder,
     senses_to_calibrate,
 )
-from rvl_edge.offline.calibration.tails import Family, fit_family
+from rvl_edge.offline.calibration.tails import Family, fit_family, granted_rate
 from rvl_edge.offline.datasets.samples import Part
 from rvl_edge.perceiver import Perceiver
 from rvl_edge.refine import ColaSettings
@@ -134,7 +134,11 @@ def fit_monitors(
         rate: share of clean samples on which any monitor may warn.
         backend: the runtime of a sentinel.
         advance: told of progress.
+
+    Raises:
+        ConfigError: too few samples for any rate worth having; none was encoded.
     """
+    granted_rate(len(for_tails), rate)
     modality = for_tails.modality
     task = f"{modality} features"
     embeddings = [

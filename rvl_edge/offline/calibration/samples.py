@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rvl_edge.errors import ConfigError
+from rvl_edge.errors import ConfigError, InputError
 from rvl_edge.media import (
     AudioSample,
     DepthSample,
@@ -20,6 +20,7 @@ from rvl_edge.media import (
     Sample,
     ThermalSample,
     VideoSample,
+    check_beginning,
     read_sample,
 )
 from rvl_edge.offline.datasets.loading import FOLDERS, load_part
@@ -120,7 +121,8 @@ def from_folder(
 
     Raises:
         ConfigError: fewer than two labels, or one without a file.
-        InputError: a file that cannot be read as the sense, when it is come to.
+        InputError: files that do not begin as those of the sense do; they are looked over before any is
+            encoded. What is damaged further on is found when it is come to.
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not strangers:
@@ -143,6 +145,7 @@ def from_folder(
     order = np.random.default_rng(_CHOICE_SEED).permutation(len(found))[:most]
     chosen = [found[place] for place in order]
     sense = read_sample(chosen[0][0]).modality if modality is None else modality
+    _check_beginnings([path for path, _ in chosen], sense)
     answers = [-1 if name == UNKNOWN else labels.index(name) for _, name in chosen]
     return LabelledSamples(
         sense,
@@ -150,6 +153,24 @@ def from_folder(
         (Question(folder.resolve().name, labels, np.array(answers, np.int64)),),
         str(folder),
     )
+
+
+def _check_beginnings(paths: Sequence[Path], sense: Modality) -> None:
+    refused: list[InputError] = []
+    for path in paths:
+        try:
+            check_beginning(path, sense)
+        except InputError as error:
+            refused.append(error)
+    if refused:
+        first = refused[0]
+        others = f", and {len(refused) - 1} more like it" if len(refused) > 1 else ""
+        raise type(first)(
+            first.what,
+            got=f"{first.got}{others}",
+            expected=first.expected,
+            fix=f"take out of the folder what is no {sense} sample, or name another --modality",
+        )
 
 
 class _Files(Sequence[Sample]):

@@ -90,6 +90,22 @@ class Family:
     samples: int
 
 
+def granted_rate(samples: int, rate: float) -> float:
+    """The rate that can be promised of so many samples, where `rate` is asked for.
+
+    Raises:
+        ConfigError: as `fit_family`.
+    """
+    granted = max(rate, _FEWEST / (samples + 1))
+    if granted > _WIDEST:
+        raise ConfigError(
+            "too few clean samples to fit monitors on",
+            got=samples,
+            expected=f"at least {ceil(_FEWEST / _WIDEST) - 1}, and {ceil(_FEWEST / rate) - 1} for that rate",
+        )
+    return granted
+
+
 def fit_family(statistics: Statistics, rate: float) -> Family:
     """Thresholds at which at most `rate` of clean samples make any monitor warn.
 
@@ -109,13 +125,7 @@ def fit_family(statistics: Statistics, rate: float) -> Family:
         ConfigError: samples for which that would be more than one warning in twenty.
     """
     samples = len(next(iter(statistics.values())))
-    granted = max(rate, _FEWEST / (samples + 1))
-    if granted > _WIDEST:
-        raise ConfigError(
-            "too few clean samples to fit monitors on",
-            got=samples,
-            expected=f"at least {ceil(_FEWEST / _WIDEST) - 1}, and {ceil(_FEWEST / rate) - 1} for that rate",
-        )
+    granted = granted_rate(samples, rate)
     share = float(np.clip(_EXCEEDANCES / samples, *_SHARES))
     fold = np.arange(samples) % _FOLDS
     tails = {

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rvl_edge.errors import BadEncoding, BadShape
+from rvl_edge.errors import BadEncoding, BadShape, InputError
 from rvl_edge.types import Modality
 
 PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -47,7 +47,8 @@ _SOUNDS = {
     "F32LE": "<f4",
     "F32BE": ">f4",
 }
-_MAX_RATE, _MAX_CHANNELS = 768_000, 64  # as a node takes
+# As a node takes sound; the gap in nanoseconds, as its `audio.max_gap` is unless it was set.
+_MAX_RATE, _MAX_CHANNELS, _MAX_GAP = 768_000, 64, 100_000_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,30 @@ def store(messages: Sequence[Any], modality: Modality) -> Stored:
         return Stored(_compressed_suffix(message), bytes(message.data))
     pixels = _pixels(message)
     return _array(pixels) if pixels.dtype == np.float32 else _png(pixels)
+
+
+def check_joined(chunks: Sequence[tuple[int, Any]]) -> None:
+    """Refuse sound with a gap, which an encoder would hear as a click and as less time than went by.
+
+    Args:
+        chunks: each with the nanoseconds at which it was recorded, for one whose header has no stamp.
+
+    Raises:
+        InputError: a chunk does not begin where the one before ended.
+        BadEncoding, BadShape: as `store`.
+    """
+    rate, channels, dtype = _sound_format([chunk for _, chunk in chunks])
+    end: int | None = None
+    for recorded, chunk in chunks:
+        begin = chunk.header.stamp.sec * 1_000_000_000 + chunk.header.stamp.nanosec or recorded
+        if end is not None and abs(begin - end) > _MAX_GAP:
+            raise InputError(
+                "the sound of a window is not in one piece",
+                got=f"{1e-9 * (begin - end):+.3f} s between two chunks",
+                expected=f"at most {1e-9 * _MAX_GAP:g} s",
+            )
+        samples = len(chunk.data) // (channels * dtype.itemsize)
+        end = begin + samples * 1_000_000_000 // rate
 
 
 def _pixels(message: Any) -> npt.NDArray[Any]:
@@ -134,6 +159,13 @@ def _compressed_suffix(message: Any) -> str:
 
 
 def _sound(messages: Sequence[Any]) -> Stored:
+    rate, channels, dtype = _sound_format(messages)
+    pcm = np.concatenate([np.frombuffer(bytes(each.data), dtype) for each in messages])
+    return Stored(".wav", _wav(pcm.astype(pcm.dtype.newbyteorder("<")), rate, channels))
+
+
+def _sound_format(messages: Sequence[Any]) -> tuple[int, int, np.dtype[Any]]:
+    """Rate in Hz, channels and type of samples that all of a sound's chunks have."""
     kinds = {(each.sample_rate, each.channels, each.sample_format) for each in messages}
     ((rate, channels, kind), *others) = sorted(kinds)
     if others or kind not in _SOUNDS or not (0 < rate <= _MAX_RATE and 0 < channels <= _MAX_CHANNELS):
@@ -142,7 +174,8 @@ def _sound(messages: Sequence[Any]) -> Stored:
             got=kinds,
             expected=f"one rate and number of channels, and one of {list(_SOUNDS)}",
         )
-    frame = channels * np.dtype(_SOUNDS[kind]).itemsize
+    dtype = np.dtype(_SOUNDS[kind])
+    frame = channels * dtype.itemsize
     for each in messages:
         if len(each.data) % frame:
             raise BadShape(
@@ -150,8 +183,7 @@ def _sound(messages: Sequence[Any]) -> Stored:
                 got=f"{len(each.data)} bytes",
                 expected=f"a multiple of {frame}: {channels} channels of {kind}",
             )
-    pcm = np.concatenate([np.frombuffer(bytes(each.data), _SOUNDS[kind]) for each in messages])
-    return Stored(".wav", _wav(pcm.astype(pcm.dtype.newbyteorder("<")), rate, channels))
+    return rate, channels, dtype
 
 
 def _wav(pcm: npt.NDArray[Any], rate: int, channels: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from rvl_edge.errors import BadEncoding, ConfigError, MissingDependency
 from rvl_edge.offline.collecting.choosing import SPANS, Item
-from rvl_edge.offline.collecting.messages import TYPES, Stored, store
+from rvl_edge.offline.collecting.messages import TYPES, Stored, check_joined, store
 from rvl_edge.types import Modality
 
 _RECORDINGS = (".mcap", ".db3")
@@ -46,7 +46,7 @@ class Folder:
         path: the folder.
     """
 
-    can_be_mended = True
+    can_be_mended: ClassVar[bool] = True
 
     def __init__(self, name: str, path: Path) -> None:
         self._name = name
@@ -80,7 +80,7 @@ class Recording:
         seconds: length of one sample of sound or video.
     """
 
-    can_be_mended = False
+    can_be_mended: ClassVar[bool] = False
 
     def __init__(
         self, name: str, reader: Any, connections: Sequence[Any], *, modality: Modality, seconds: float
@@ -109,8 +109,10 @@ class Recording:
         """See `Source`."""
         start = int(item.place)
         found = self._reader.messages(self._connections, start=start, stop=start + (self._window or 1))
-        messages = [self._decoded(connection, raw) for connection, _, raw in found]
-        return store(messages, self._modality)
+        messages = [(stamp, self._decoded(connection, raw)) for connection, stamp, raw in found]
+        if self._modality is Modality.AUDIO:
+            check_joined(messages)
+        return store([message for _, message in messages], self._modality)
 
     def _decoded(self, connection: Any, raw: bytes) -> Any:
         try:
