@@ -68,7 +68,10 @@ def existing(path: Path) -> Path:
     Raises:
         ConfigError: nothing is; names the nearest file of that folder.
     """
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        raise ConfigError("there is no such user", got=path, fix="give the whole path") from None
     if path.exists():
         return path
     folder = path.parent

@@ -70,7 +70,10 @@ def sample_indices(
     """
     if stamps is None:
         return [int(i) for i in np.linspace(0, count - 1, wanted)]
-    times = np.asarray(stamps, np.float64)
+    try:
+        times = np.asarray(stamps, np.float64)
+    except (TypeError, ValueError):
+        raise BadDtype("the stamps are no numbers", got=stamps, expected="seconds") from None
     if times.shape != (count,):
         raise BadShape("the stamps do not match the frames", got=times.shape, expected=(count,))
     if not np.isfinite(times).all():

@@ -46,6 +46,12 @@ def test_a_mistyped_label_file_names_the_nearest(
     assert "did you mean mine.txt?" in outcome.err
 
 
+def test_the_home_of_nobody_is_a_mistake_of_the_callers(rvl_edge: CommandLine, tiny_bundle: Path) -> None:
+    outcome = rvl_edge("labels", "@~nobody-of-that-name/labels.txt", "--bundle", tiny_bundle)
+    assert outcome.code == 2
+    assert "there is no such user" in outcome.err
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b""], ids=["binary", "empty"])
 def test_a_label_file_without_labels_is_refused(
     rvl_edge: CommandLine, tiny_bundle: Path, tmp_path: Path, content: bytes

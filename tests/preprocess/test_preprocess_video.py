@@ -133,6 +133,7 @@ def test_a_frame_that_is_not_sampled_is_refused_too(frame: object, error: type[I
         ([0.0, 0.1, 0.1], InputError),
         ([0.0, 0.2, 0.1], InputError),
         ([0.0, float("nan"), 0.2], NonFinite),
+        (["0.0", "now", "0.2"], BadDtype),
     ],
 )
 def test_unusable_stamps_are_refused(stamps: list[float], error: type[InputError]) -> None:
