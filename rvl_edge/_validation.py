@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+_MOST = 5
 
-def complaints(error: ValidationError, most: int = 5) -> str:
-    """Each wrong field with the reason, up to `most` of them; what is there before what is missing."""
+
+def complaints(error: ValidationError) -> str:
+    """Each wrong field with the reason, the first five of them; what is there before what is missing."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     found.sort(key=lambda each: each["type"] == "missing")  # a mistyped name explains why another is missing
-    lines = [f"{'.'.join(map(str, each['loc'])) or 'as a whole'}: {each['msg']}" for each in found[:most]]
-    return "; ".join(lines if len(found) <= most else [*lines, f"and {len(found) - most} more"])
+    lines = [f"{'.'.join(map(str, each['loc'])) or 'as a whole'}: {each['msg']}" for each in found[:_MOST]]
+    return "; ".join(lines if len(found) <= _MOST else [*lines, f"and {len(found) - _MOST} more"])

@@ -56,11 +56,6 @@ class EngineTimes:
     samples_per_second: float
     tflop_per_second: float | None
 
-    @property
-    def launch_bound(self) -> bool:
-        """Whether the CPU, which queues the work, is slower than the GPU, which does it."""
-        return self.enqueue.median >= self.gpu.median
-
 
 def time_engine(
     session: TimedSession, batch: int, *, gflop: float | None, runs: int = RUNS, warm_up: int = WARM_UP

@@ -45,6 +45,7 @@ def run(
     path = existing(recipe)
     with offline_half("export"):
         from rvl_edge.offline.exporting.export import export_bundle
+        from rvl_edge.offline.towers.weights import shortened
 
     with nullcontext() if as_json else progress() as advance:
         report = export_bundle(path, out, files=samples, on_step=advance)
@@ -53,6 +54,9 @@ def run(
         return
     runs = (report.parity, *report.others.values())
     print_table(_COLUMNS, (_row(graph, each) for run in runs for graph, each in run.items()))
+    for what, noted in (("passed over", report.ignored), ("assumed", report.assumed)):
+        for checkpoint, each in noted.items():
+            typer.echo(f"{checkpoint}: {what} {shortened(each)}")
     typer.echo(f"{report.path}: {report.size / 1e6:.1f} MB")
 
 

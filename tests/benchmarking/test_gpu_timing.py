@@ -10,8 +10,7 @@ import pytest
 
 from rvl_edge.backends.session import IOSpec, TensorSpec
 from rvl_edge.backends.tensorrt.executor import RunTimes
-from rvl_edge.benchmarking import Times
-from rvl_edge.benchmarking.gpu import EngineTimes, time_engine
+from rvl_edge.benchmarking.gpu import time_engine
 
 
 class Scripted:
@@ -42,9 +41,3 @@ def test_every_run_counts_and_warm_up_does_not() -> None:
     assert times.gpu.p99 == pytest.approx(100)
     assert times.tflop_per_second == pytest.approx(2.0 * 4 / 51)
     assert times.samples_per_second == pytest.approx(4e3 / times.end_to_end.median)
-
-
-@pytest.mark.parametrize(("enqueue", "gpu", "bound"), [(2.0, 1.0, True), (1.0, 2.0, False)])
-def test_who_is_the_limit(enqueue: float, gpu: float, bound: bool) -> None:
-    times = EngineTimes(1, Times.of([3]), Times.of([gpu]), Times.of([enqueue]), 1, None)
-    assert times.launch_bound is bound

@@ -172,6 +172,13 @@ def test_frames_are_crafted_on_one_machine_and_replayed_on_another(tmp_path: Pat
     found = json.loads(report)["image"]
     assert found["missed"] == []
     assert found["robust"]["condition"].startswith("pgd linf 4/255, 2 steps")
+    replay = read_replay(bundle, Modality.IMAGE, asked.gates[Modality.IMAGE])
+    frames = replay.frames
+    assert frames.attacked is not None
+    right = (replay.reference.clean @ frames.anchors.T).argmax(axis=1) == frames.truths
+    moved = (frames.attacked.inputs != frames.inputs).reshape(len(right), -1).any(axis=1)
+    assert 0 < right.sum() < len(right)
+    np.testing.assert_array_equal(moved, right)  # what is wrong already is left so
     assert Gates(asked.gates, None).hold(bundle, bundle.manifest.senses[Modality.AUDIO], None) is None  # type: ignore[arg-type]
     plain = recipe(part="test", frames=12, checkpoint=str(CHECKPOINTS / "tiny" / "image"))
     with pytest.raises(CheckpointError, match=r"the bundle's image graph was not exported from .*tiny/image"):

@@ -8,19 +8,25 @@ import signal
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import yaml
 from export_sources import DIM, LABELS, write_languagebind
+from typer.testing import CliRunner
 
 import rvl_edge as rvl
+from rvl_edge.cli.main import app
 from rvl_edge.errors import BundleError, BundleNotFound, CheckpointError, ConfigError
 from rvl_edge.offline.exporting import writing
 from rvl_edge.offline.exporting.export import export_bundle
+from rvl_edge.offline.exporting.sources import Sources
+from rvl_edge.offline.towers import CheckpointReport
 from rvl_edge.offline.towers.checkpoint import open_text
 
 
@@ -57,9 +63,18 @@ def pictures(folder: Path, count: int = 5) -> None:
         cv2.imwrite(str(folder / f"{at}.png"), random.integers(0, 256, (20, 30, 3), np.uint8))
 
 
+def with_position_ids(checkpoint: Path) -> str:
+    """Add a buffer that old checkpoints have; returns its key."""
+    weights, key = checkpoint / "model.safetensors", "text_model.embeddings.position_ids"
+    tensors = safetensors.torch.load_file(weights)
+    safetensors.torch.save_file({**tensors, key: torch.arange(24)[None]}, weights)
+    return key
+
+
 def test_senses_share_a_text_tower_that_knows_any_label(tmp_path: Path) -> None:
     write_languagebind(tmp_path / "image", "image")
     write_languagebind(tmp_path / "thermal", "thermal", seed=1)
+    beyond = with_position_ids(tmp_path / "thermal")
     pictures(tmp_path / "samples" / "image")
     recipe = write_recipe(
         tmp_path, "image", "thermal", parity={"samples": 4, "files": "samples"}, precision="float16"
@@ -70,6 +85,7 @@ def test_senses_share_a_text_tower_that_knows_any_label(tmp_path: Path) -> None:
         "image": "files",
         "thermal": "made up",
     }
+    assert (report.ignored, report.assumed) == ({str(tmp_path / "thermal"): (beyond,)}, {})
     assert report.parity["image"].top1_agreement is not None
     manifest = rvl.Bundle.open(report.path).manifest
     assert {entry.precision for entry in manifest.graphs()} == {"float16"}
@@ -89,6 +105,18 @@ def test_senses_share_a_text_tower_that_knows_any_label(tmp_path: Path) -> None:
         with torch.inference_mode():
             wanted = tower(torch.from_numpy(ids)).numpy()
         np.testing.assert_allclose(perceiver.embed_text(["a forklift"]), wanted, atol=3e-3)
+
+
+def test_what_a_checkpoint_has_beyond_its_towers_is_said(image_home: Path) -> None:
+    key = with_position_ids(image_home / "image")
+    done = CliRunner().invoke(app, ["export", str(write_recipe(image_home, "image"))])
+    assert f"{image_home / 'image'}: passed over {key}" in done.stdout.splitlines()
+
+
+def test_what_a_checkpoint_lacks_is_reported_with_what_stands_in() -> None:
+    whole = CheckpointReport(None, None, None, ignored=(), assumed=())
+    towers = {Path("whole"): whole, Path("part"): replace(whole, assumed=("logit_scale of 1",))}
+    assert Sources({}, towers).assumed == {"part": ("logit_scale of 1",)}
 
 
 def test_senses_of_two_text_towers_are_refused(tmp_path: Path) -> None:

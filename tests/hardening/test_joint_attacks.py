@@ -167,7 +167,7 @@ def test_the_goal_of_a_subset_is_that_of_its_rows(
 
 def test_clips_have_scales_and_waveforms_have_none() -> None:
     towers = _towers(video_card())
-    clips = Pairs.one_each(torch.rand(2, 3, 4, 16, 16), TEXTS[:2])
+    clips = Pairs(torch.rand(2, 3, 4, 16, 16), TEXTS[:2], torch.arange(2))
     found = Sga(TEXT, PGD)(towers, clips)
     assert found.samples.shape == clips.samples.shape
     assert _similarity(towers, found) < _similarity(towers, clips)

@@ -59,7 +59,7 @@ def test_excesses_are_the_robots_statistics() -> None:
         SubspaceEnergy(watch.subspace),
         SentinelDisagreement(own.anchors.numpy(), own.scale),
     )
-    found = watch.excess(samples).numpy()
+    found = watch.look(samples)[1].numpy()
     for row, (embedding, other) in enumerate(zip(embeddings, others, strict=True)):
         nothing = np.zeros(1, np.float32)
         seen = Observation(nothing, nothing, own.encoder.card.preprocess, embedding, sentinel=other)
@@ -77,7 +77,7 @@ def test_knowing_the_monitors_lets_more_wrong_answers_through_unwarned() -> None
         torch.Generator().manual_seed(0),
     )
     # Thresholds that warn of half of what the unaware attacker finds.
-    middle = watch.excess(unaware).median(dim=0).values * 0.3
+    middle = watch.look(unaware)[1].median(dim=0).values * 0.3
     for shift, (name, curve) in zip(middle.tolist(), watch.curves.items(), strict=True):
         threshold = curve.threshold + shift
         watch.curves[name] = Curve(threshold, ((threshold, 1.0), (threshold + 0.3, np.exp(-1))))
@@ -87,7 +87,7 @@ def test_knowing_the_monitors_lets_more_wrong_answers_through_unwarned() -> None
     assert aware.max() <= 1
 
     def evaded(points: torch.Tensor) -> int:
-        wrong = watch.classifier(points).argmax(dim=1) != labels
-        return int((wrong & (watch.excess(points) <= 0).all(dim=1)).sum())
+        logits, excess = watch.look(points)
+        return int(((logits.argmax(dim=1) != labels) & (excess <= 0).all(dim=1)).sum())
 
     assert evaded(aware) > evaded(unaware)

@@ -19,16 +19,6 @@ def softmax(logits: npt.NDArray[np.float64], temperature: float = 1.0) -> npt.ND
     return probabilities
 
 
-def log_loss(
-    logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], temperature: float = 1.0
-) -> float:
-    """Mean negative log likelihood of the truth, in nats."""
-    scaled = logits / temperature
-    top = scaled.max(axis=1)
-    total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-    return float((total - scaled[np.arange(len(truth)), truth]).mean())
-
-
 def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.int64]) -> float:
     """The temperature of least log loss, with ten samples in addition that are answered as at temperature 1.
 

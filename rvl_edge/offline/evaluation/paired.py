@@ -31,11 +31,6 @@ class Difference:
     second_only: int
     p: float
 
-    @property
-    def sure(self) -> bool:
-        """The interval leaves out zero."""
-        return self.low > 0 or self.high < 0
-
 
 def difference(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Difference:
     """Compare which samples were right, (N,) each, N at least 1."""

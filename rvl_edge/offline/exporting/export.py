@@ -57,12 +57,16 @@ class ExportReport:
         parity: for each graph ("image", ..., "text"), how close it is to its checkpoint on the runtime that
             robots use by default, or that can run it at all.
         others: the same on further runtimes, by their names.
+        ignored: by checkpoint, keys of its files that take no part in an embedding.
+        assumed: by checkpoint, what it lacks and a published value stands in for.
     """
 
     path: Path
     size: int
     parity: Mapping[str, Parity]
     others: Mapping[str, Mapping[str, Parity]]
+    ignored: Mapping[str, tuple[str, ...]]
+    assumed: Mapping[str, tuple[str, ...]]
 
 
 def export_bundle(
@@ -99,7 +103,14 @@ def export_bundle(
         manifest = exporter.export(hashlib.sha256(path.read_bytes()).hexdigest())
         writer.finish(manifest)
     (_, own), *others = comparisons.made.items()
-    return ExportReport(target, sum(each.size for each in manifest.files()), own, dict(others))
+    return ExportReport(
+        path=target,
+        size=sum(each.size for each in manifest.files()),
+        parity=own,
+        others=dict(others),
+        ignored=exporter.sources.ignored,
+        assumed=exporter.sources.assumed,
+    )
 
 
 class _Exporter:
@@ -118,7 +129,8 @@ class _Exporter:
         self._templates = read_templates(recipe.labels)
         for modality, sense in recipe.senses.items():
             _check_labels(modality, sense.label_set, self._sets, self._templates)
-        cards = check_sources(recipe)
+        self.sources = check_sources(recipe)
+        cards = self.sources.cards
         self._dim = cards[next(iter(cards))].projection_dim
         random = np.random.default_rng(0)
         self._material = {

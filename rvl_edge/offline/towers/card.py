@@ -99,15 +99,6 @@ class TextCard(_Entry):
     text_config: TextConfig
 
 
-def read_card(path: Path) -> EncoderCard | TextCard:
-    """Read the `config.json` of a checkpoint written here.
-
-    Raises:
-        CheckpointError: no such file, no JSON, or fields that are missing or out of range.
-    """
-    return parse_card(read_fields(path), path)
-
-
 def named_card(name: str) -> EncoderCard | TextCard:
     """Read a card of the package, as `tiny-image` or `languagebind-audio`.
 

@@ -34,7 +34,7 @@ _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training scripts file the weights
 _ZIP_MAGIC = b"PK\x03\x04"  # what torch.save writes since 1.6; older files cannot be mapped
 _LFS_MAGIC = b"version https://git-lfs"
-_MOST_FAULTS = 10
+_MOST = 10
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ def _known(folder: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def shortened(faults: Iterable[str]) -> str:
-    """The first ten faults, and how many there are beyond."""
-    every = list(faults)
-    beyond = [f"and {len(every) - _MOST_FAULTS} more"] if len(every) > _MOST_FAULTS else []
-    return "; ".join(every[:_MOST_FAULTS] + beyond)
+def shortened(entries: Iterable[str]) -> str:
+    """The first ten entries, and how many there are beyond."""
+    every = list(entries)
+    beyond = [f"and {len(every) - _MOST} more"] if len(every) > _MOST else []
+    return "; ".join(every[:_MOST] + beyond)
 
 
 def _read_index(path: Path) -> dict[str, str]:

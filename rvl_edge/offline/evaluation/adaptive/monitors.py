@@ -40,12 +40,13 @@ class Watch:
     sentinel: Classifier | None
     curves: Mapping[str, Curve]
 
-    def excess(self, samples: Tensor) -> Tensor:
-        """How far each monitor's statistic is above its threshold, in scales of its tail, (n, M)."""
-        return self.look(samples)[1]
-
     def look(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (n, K) of the encoder that is judged, and `excess`, by one run of each encoder."""
+        """One run of each encoder.
+
+        Returns:
+            Logits (n, K) of the one that is judged; and how far each monitor's statistic is above its
+            threshold, in scales of its tail, (n, M).
+        """
         embeddings = self.classifier.embed(self.classifier.domain.model_input(samples))
         logits = self.classifier.scale * embeddings @ self.classifier.anchors.T
         basis = torch.from_numpy(self.subspace.basis).to(samples.device)

@@ -20,6 +20,7 @@ AttackName = Literal["apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "square"]
 
 STANDARD: tuple[AttackName, ...] = ("apgd-ce", "apgd-t", "fab-t", "square")
 _NORMS: dict[Norm, Literal["Linf", "L2"]] = {Norm.LINF: "Linf", Norm.L2: "L2"}
+_BATCH = 250  # samples at a time
 _FEWEST_CLASSES = {"apgd-dlr": 3, "apgd-t": 4}
 
 
@@ -34,7 +35,6 @@ class Referee:
         attacks: in this order, each on what those before it left.
         steps: of APGD and FAB.
         queries: of the square attack.
-        batch_size: samples at a time.
         seed: of all random starts.
     """
 
@@ -42,7 +42,6 @@ class Referee:
     attacks: Sequence[AttackName] = STANDARD
     steps: int = 100
     queries: int = 5000
-    batch_size: int = 250
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -73,7 +72,7 @@ class Referee:
             # It seeds torch's global generators; the caller's go on as they were.
             with torch.random.fork_rng(devices=[samples.device] if samples.is_cuda else []):
                 attack = self._prepared(lambda points: logits(points.view(-1, *samples.shape[1:])), pictures)
-                found, _ = attack.run_standard_evaluation(pictures, labels, batch_size=self.batch_size)
+                found, _ = attack.run_standard_evaluation(pictures, labels, batch_size=_BATCH)
         finally:
             sys.settrace(tracer)
         perturbed: Tensor = found.view(samples.shape)

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from rvl_edge.offline.hardening.attacks.text.interface import Read
@@ -27,11 +26,6 @@ class Pairs:
     samples: Tensor
     texts: tuple[str, ...]
     owners: Tensor
-
-    @classmethod
-    def one_each(cls, samples: Tensor, texts: Sequence[str]) -> Pairs:
-        """The n-th text belongs to the n-th sample."""
-        return cls(samples, tuple(texts), torch.arange(len(samples), device=samples.device))
 
     def summed(self, values: Tensor) -> Tensor:
         """Sums of (N, D) over the texts of each sample, (B, D)."""
