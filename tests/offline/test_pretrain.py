@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,12 +12,12 @@ import pytest
 import torch
 import yaml
 
-from rvl_edge.errors import ConfigError
+from rvl_edge.errors import CheckpointError, ConfigError
 from rvl_edge.offline.datasets.cifar10 import CLASSES
 from rvl_edge.offline.datasets.loading import FOLDERS
 from rvl_edge.offline.pretraining.pretrain import CURVES_NAME, pretrain
 from rvl_edge.offline.pretraining.recipe import PretrainRecipe, read_recipe
-from rvl_edge.offline.towers import Encoder, open_checkpoint
+from rvl_edge.offline.towers import Encoder, open_checkpoint, save_checkpoint
 from rvl_edge.text import Tokenizer
 from rvl_edge.types import Modality
 
@@ -86,6 +87,72 @@ def test_a_recipe_becomes_checkpoints_that_share_one_locked_text_tower(
     tokenizer = Tokenizer((tmp_path / "out/text/tokenizer.json").read_bytes(), 24)
     assert (tokenizer(["a dog"])[0, [0, 3]] == [8192, 8193]).all()
     assert cv2.imread(str(tmp_path / "run" / CURVES_NAME)) is not None
+
+
+def test_a_snapshot_goes_on_elsewhere_but_not_from_another_recipe_or_other_files(
+    tmp_path: Path, data: Path, recipe: PretrainRecipe
+) -> None:
+    labels, moved = tmp_path / "labels", tmp_path / "moved"
+    shutil.copytree(recipe.label_sets, labels)
+    recipe = recipe.model_copy(update={"label_sets": labels})
+
+    def train(wanted: PretrainRecipe, data: Path) -> bytes:
+        pretrain(
+            wanted,
+            data=data,
+            run=tmp_path / "run",
+            output=tmp_path / "out",
+            senses=[Modality.IMAGE],
+            report=lambda _: lambda *_: None,
+        )
+        return (tmp_path / "out/image/model.safetensors").read_bytes()
+
+    first = train(recipe, data)
+    image, thermal = recipe.stages
+    for other in (
+        {"text_scale": 10.0},
+        {"stages": (image.model_copy(update={"lr": 0.05}), thermal)},
+        {"stages": (image.model_copy(update={"epochs": 2}), thermal)},
+    ):
+        with pytest.raises(CheckpointError, match="of another recipe"):
+            train(recipe.model_copy(update=other), data)
+    shutil.copytree(labels, moved / "labels")
+    shutil.copytree(data, moved / "data")
+    elsewhere = recipe.model_copy(update={"label_sets": moved / "labels", "stages": (image,)})
+    assert train(elsewhere, moved / "data") == first
+    templates = (labels / "templates.yaml").read_text()
+    for name, content in {
+        "labels/templates.yaml": templates.replace("a photo of a {}", "a photo of one {}").encode(),
+        "data/cifar10/train/dog/0.png": (data / "cifar10/train/cat/0.png").read_bytes(),
+    }.items():
+        kept = (moved / name).read_bytes()
+        (moved / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match="of other files"):
+            train(elsewhere, moved / "data")
+        (moved / name).write_bytes(kept)
+
+
+def test_a_later_stage_starts_from_the_first_ones_weights(
+    tmp_path: Path, data: Path, recipe: PretrainRecipe
+) -> None:
+    def train(*senses: Modality) -> None:
+        pretrain(
+            recipe,
+            data=data,
+            run=tmp_path / "run",
+            output=tmp_path / "out",
+            senses=senses,
+            report=lambda _: lambda *_: None,
+        )
+
+    train(Modality.IMAGE, Modality.THERMAL)
+    encoder = open_checkpoint(tmp_path / "out/image")
+    assert isinstance(encoder, Encoder)
+    with torch.no_grad():
+        encoder.logit_scale.add_(0.1)
+    save_checkpoint(encoder, tmp_path / "out/image")
+    with pytest.raises(CheckpointError, match="of other files"):
+        train(Modality.THERMAL)
 
 
 def test_a_card_of_another_sense_is_refused(tmp_path: Path, data: Path, recipe: PretrainRecipe) -> None:

@@ -66,6 +66,7 @@ def _stage(*, learned: bool, seed: int = 5, **changes: object) -> Stage:
         text = LockedText(nn.functional.normalize(torch.randn(len(captions.texts), DIM), dim=1))
     return Stage(
         recipe=recipe,
+        identity="a stage of these tests",
         seed=seed,
         modules=modules,
         encoder=encoder,

@@ -17,6 +17,7 @@ from rvl_edge.offline.pretraining.audio_feed import AudioFeed
 from rvl_edge.offline.pretraining.captions import Captions, make_captions
 from rvl_edge.offline.pretraining.feeds import Feed
 from rvl_edge.offline.pretraining.image_feed import ImageFeed
+from rvl_edge.offline.pretraining.origin import identity_of
 from rvl_edge.offline.pretraining.recipe import PretrainRecipe, StageRecipe
 from rvl_edge.offline.pretraining.stage import Stage
 from rvl_edge.offline.pretraining.texts import LearnedText, LockedText, TextReader, TextSide
@@ -57,7 +58,8 @@ class Preparation:
     def __init__(self, recipe: PretrainRecipe, data: Path, checkpoints: Path) -> None:
         self._recipe, self._data, self._checkpoints = recipe, data, checkpoints
         self._templates = read_templates(recipe.label_sets)
-        self._captions = make_captions(read_label_sets(recipe.label_sets), self._templates)
+        self._label_sets = read_label_sets(recipe.label_sets)
+        self._captions = make_captions(self._label_sets, self._templates)
         card = named_card(recipe.text_card)
         if not isinstance(card, TextCard):
             raise ConfigError(
@@ -79,14 +81,16 @@ class Preparation:
         torch.manual_seed(seed)
         encoder = _fresh_encoder(recipe)
         modules = nn.ModuleDict({"encoder": encoder})
+        before: tuple[Path, ...] = ()
         if number == 0:
             text_encoder = TextEncoder(self._text_card)
             initialise(encoder)
             initialise(text_encoder)
             modules[TEXT] = text_encoder
         else:
-            text_encoder = open_text(self._checkpoints / TEXT)
-            inherit(encoder, open_encoder(self._checkpoints / self._recipe.stages[0].modality.value))
+            before = (self._checkpoints / TEXT, self._checkpoints / self._recipe.stages[0].modality.value)
+            text_encoder = open_text(before[0])
+            inherit(encoder, open_encoder(before[1]))
         reader = TextReader(text_encoder, self._tokenizer)
         text: TextSide
         if number == 0:
@@ -98,6 +102,15 @@ class Preparation:
         validation = load_part(recipe.modality, self._data, Part.VALIDATION)
         return Stage(
             recipe=recipe,
+            identity=identity_of(
+                self._recipe,
+                number,
+                cards=(encoder.card, text_encoder.card),
+                label_sets=self._label_sets,
+                templates=self._templates,
+                data=(training, validation),
+                before=before,
+            ),
             seed=seed,
             modules=modules,
             encoder=encoder,

@@ -33,6 +33,7 @@ class Stage:
 
     Attributes:
         recipe: the numbers.
+        identity: of all that it is trained from.
         seed: of this stage.
         modules: `encoder`, and `text` where it is trained too.
         encoder: of the sense.
@@ -44,6 +45,7 @@ class Stage:
     """
 
     recipe: StageRecipe
+    identity: str
     seed: int
     modules: nn.ModuleDict
     encoder: Encoder
@@ -69,7 +71,7 @@ def train(stage: Stage, folder: Path, report: Report) -> None:
     """
     recipe, steps = stage.recipe, stage.steps_per_epoch
     plan = Plan(
-        identity=f"{recipe.modality} of seed {stage.seed}",
+        identity=stage.identity,
         steps=recipe.epochs * steps,
         steps_per_epoch=steps,
         batch_size=recipe.batch_size,
