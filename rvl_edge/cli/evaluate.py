@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -130,19 +129,23 @@ def run(
     again with the same --run. Processes share the work under torchrun or accelerate launch, machines by --ray
     or --shard; data and checkpoints are under the same paths on all of them.
     """
-    sets = existing(data)
-    treated = attack or corruptions or checks or prompts or ray
     with offline_half("evaluate"):
-        from rvl_edge.offline.evaluation.plans import is_bundle
-    if not treated and is_bundle(subject):
+        from rvl_edge.cli import planning
+        from rvl_edge.offline.evaluation.arms import Effort
+        from rvl_edge.offline.evaluation.plans import Means, is_bundle
+        from rvl_edge.offline.training.processes import Processes
+
+    given = _given(context)
+    subject = None if subject is None else existing(subject)
+    if is_bundle(subject) and not (attack or corruptions or checks or prompts or ray):
         _refuse(
             "these options are for attacks and corruptions",
-            [option for name, option in _given(context).items() if name not in _OF_ALL],
+            [option for name, option in given.items() if name not in _OF_ALL],
             fix="add --attack square, --attack transfer or --corruptions all; or leave them out",
         )
         _as_it_is(
             subject,
-            data=sets,
+            data=existing(data),
             part=part,
             targets=targets,
             out=out,
@@ -151,63 +154,46 @@ def run(
             as_json=as_json,
         )
         return
-    if out is not None and (out.suffix != ".json" or out.is_dir()):
-        raise ConfigError("attacks and corruptions leave one file", got=out, expected="--out FILE.json")
-    writable(run_folder / "parts", *([out] if out else []))
-    with offline_half("evaluate"):
-        from rvl_edge.offline.datasets.samples import Part
-        from rvl_edge.offline.evaluation.arms import Effort
-        from rvl_edge.offline.evaluation.budgets import radii, radius, ratios
-        from rvl_edge.offline.evaluation.evaluate import read_targets
-        from rvl_edge.offline.evaluation.plans import Asked, Conditions, Means, Plan
-        from rvl_edge.offline.evaluation.running import Share
-        from rvl_edge.offline.hardening.threat import Norm
-        from rvl_edge.offline.training.processes import Processes
-        from rvl_edge.types import Modality
-
-    processes, (index, count) = Processes("cpu" if ray else device), robustness.shard(shard)
-    share = Share((index - 1) * processes.count + processes.index, count * processes.count)
-    asked = Asked(
-        sets, Part(part), samples, label_set, at_sensor, None if text is None else existing(text), labels
-    )
-    conditions = Conditions(
-        tuple(attack or ()),
-        Norm(norm),
-        radii(eps) if eps else (),
-        ratios(snr) if snr else (),
-        Effort(steps, restarts, wrong_classes),
-        None if surrogate is None else existing(surrogate),
-        tuple(filter(None, corruptions.split(","))),
-        robustness.severities(severities),
-        radius(checks) if checks else None,
-        tuple(prompts or ()),
-        edits,
-        words,
-    )
-    means = Means(run_folder, seed, batch_size, precision, processes.device)
-    wanted = {} if targets is None else read_targets(existing(targets))
-    title = name or ("embedded" if subject is None else subject.resolve().name)
-    subject = None if subject is None else existing(subject)
     if not is_bundle(subject):
         _refuse(
             "a checkpoint has one sense, and is run by torch",
-            [option for name, option in _given(context).items() if name in {"modality", "backend"}],
+            [option for name, option in given.items() if name in {"modality", "backend"}],
             fix="leave it out; or export the checkpoint, and evaluate the bundle",
         )
-    elif len(modality or ()) != 1:
-        raise ConfigError("one sense a run", got=modality, fix="name it by --modality")
-    sense = Modality(modality[0]) if modality else None
-    plan = Plan(title, subject, asked, conditions, means, sense, backend)
-    cluster = None
-    if ray is not None:
-        if share.count > 1:
-            raise ConfigError("--ray shares the work out by itself", fix="leave out --shard and torchrun")
-        with offline_half("evaluate --ray", extra="ray"):
-            from rvl_edge.offline.evaluation.over_ray import Cluster
-        cluster = Cluster(ray, ray_workers, gpus=device != "cpu")
-    with plan.open() as work:
-        by = None if cluster is None else partial(cluster.compute, plan, work)
-        robustness.carry_out(work, share, by, out, wanted, as_json=as_json)
+    processes = Processes("cpu" if ray else device)
+    plan = planning.plan(
+        subject,
+        name,
+        modality,
+        backend,
+        about=planning.asked(
+            data,
+            part=part,
+            samples=samples,
+            label_set=label_set,
+            at_sensor=at_sensor,
+            text=text,
+            labels=labels,
+        ),
+        under=planning.conditions(
+            attack or (),
+            norm=norm,
+            eps=eps,
+            snr=snr,
+            effort=Effort(steps, restarts, wrong_classes),
+            surrogate=surrogate,
+            corruptions=corruptions,
+            severities=severities,
+            checks=checks,
+            prompts=prompts or (),
+            edits=edits,
+            words=words,
+        ),
+        means=Means(run_folder, seed, batch_size, precision, processes.device),
+    )
+    share = planning.share(shard, processes)
+    cluster = robustness.cluster(ray, ray_workers, share, gpus=device != "cpu")
+    robustness.carry_out(plan, share, cluster, out, targets, as_json=as_json)
 
 
 def _given(context: typer.Context) -> dict[str, str]:

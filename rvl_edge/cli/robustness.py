@@ -4,69 +4,97 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from rvl_edge.cli.arguments import existing, writable
+from rvl_edge.cli.offline import offline_half
 from rvl_edge.cli.output import print_json, print_table
 from rvl_edge.cli.progress import progress
 from rvl_edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rvl_edge.offline.evaluation.over_ray import Cluster
+    from rvl_edge.offline.evaluation.plans import Plan
     from rvl_edge.offline.evaluation.results import Evaluation
     from rvl_edge.offline.evaluation.running import Compute, Run, Share
 
 
-def shard(text: str) -> tuple[int, int]:
-    """`2/3` as the second of three.
+def cluster(address: str | None, workers: int | None, share: Share, *, gpus: bool) -> Cluster | None:
+    """The Ray cluster that computes, if one was named.
+
+    Args:
+        address: see --ray.
+        workers: see --ray-workers.
+        share: of this process, which must be all of the work.
+        gpus: whether workers may use some.
 
     Raises:
-        ConfigError: something else.
+        ConfigError: the work is shared out in another way as well.
+        MissingDependency: without ray.
     """
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise ConfigError("no share of the work", got=text, expected="such as 2/3, the second of three")
-    return int(index), int(count)
+    if address is None:
+        return None
+    if share.count > 1:
+        raise ConfigError("--ray shares the work out by itself", fix="leave out --shard and torchrun")
+    with offline_half("evaluate --ray", extra="ray"):
+        from rvl_edge.offline.evaluation.over_ray import Cluster
 
-
-def severities(text: str) -> tuple[int, ...]:
-    """`1,3,5` as numbers, ascending.
-
-    Raises:
-        ConfigError: something else.
-    """
-    items = {item.strip() for item in text.split(",")}
-    if not items <= set("12345"):
-        raise ConfigError("no severities", got=text, expected="numbers from 1 to 5 such as 1,3,5")
-    return tuple(sorted(map(int, items)))
+    return Cluster(address, workers, gpus=gpus)
 
 
 def carry_out(
-    run: Run,
+    plan: Plan,
     share: Share,
-    by: Compute | None,
+    cluster: Cluster | None,
     out: Path | None,
-    targets: Mapping[str, float],
+    targets: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Compute a share; whoever finds all parts done writes and prints the result.
 
     Args:
-        run: what to compute.
+        plan: what to compute.
         share: which of it.
-        by: computes in another place; None is here.
+        cluster: computes; None is this process.
         out: file for the result.
-        targets: accuracy to reach, by the title of a condition.
+        targets: file of accuracies to reach, by the title of a condition.
         as_json: print one JSON document.
 
     Raises:
-        ConfigError: a target of a condition that is not run.
+        ConfigError: a plan of what does not go together, a file that cannot be written, or a target of a
+            condition that is not run.
         typer.Exit: with 1, a target was missed.
     """
-    from rvl_edge.offline.evaluation.results import write_evaluation
+    if out is not None and (out.suffix != ".json" or out.is_dir()):
+        raise ConfigError("attacks and corruptions leave one file", got=out, expected="--out FILE.json")
+    writable(plan.means.folder / "parts", *([out] if out else []))
+    wanted = {} if targets is None else _read_targets(targets)
+    with plan.open() as run:
+        by = None if cluster is None else partial(cluster.compute, plan, run)
+        found = _computed(run, share, by, wanted)
+    if found is None:
+        typer.echo(f"this share is done; the parts are in {plan.means.folder}, others are missing", err=True)
+        return
+    _give_out(found, out, as_json=as_json)
+    missed = [each for title, least in wanted.items() if (each := _missed(found, title, least))]
+    for each in missed:
+        typer.echo(each, err=True)
+    if missed:
+        raise typer.Exit(1)
 
+
+def _read_targets(path: Path) -> Mapping[str, float]:
+    from rvl_edge.offline.evaluation.evaluate import read_targets
+
+    return read_targets(existing(path))
+
+
+def _computed(run: Run, share: Share, by: Compute | None, targets: Mapping[str, float]) -> Evaluation | None:
     titles = [arm.condition.title for arm in run.arms]
     unknown = sorted(targets.keys() - set(titles))
     if unknown:
@@ -83,21 +111,18 @@ def carry_out(
             advance(title, done, total, f"{rate:.1f} samples/s")
 
         run.compute(share, report, by)
-    found = run.collect()
-    if found is None:
-        typer.echo(f"this share is done; the parts are in {run.folder}, others are missing", err=True)
-        return
+    return run.collect()
+
+
+def _give_out(found: Evaluation, out: Path | None, *, as_json: bool) -> None:
+    from rvl_edge.offline.evaluation.results import write_evaluation
+
     if out is not None:
         write_evaluation(found, out)
     if as_json:
         print_json(_document(found))
     else:
         _show(found)
-    missed = [each for title, wanted in targets.items() if (each := _missed(found, title, wanted))]
-    for each in missed:
-        typer.echo(each, err=True)
-    if missed:
-        raise typer.Exit(1)
 
 
 def _missed(evaluation: Evaluation, title: str, wanted: float) -> str:
