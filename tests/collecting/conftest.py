@@ -17,6 +17,12 @@ uint8 channels
 string sample_format
 uint8[] data
 """
+AUDIO_COMMON = {
+    "AudioData": "uint8[] data\n",
+    "AudioDataStamped": "std_msgs/Header header\naudio_common_msgs/AudioData audio\n",
+    "AudioInfo": "uint8 channels\nuint32 sample_rate\nstring sample_format\n"
+    "uint32 bitrate\nstring coding_format\n",
+}
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +40,9 @@ def write_bag(rosbags: ModuleType, tmp_path: Path) -> Callable[[str, Events, str
 
     types = get_typestore(Stores.ROS2_JAZZY)
     types.register(get_types_from_msg(CHUNK, "rvl_edge_msgs/msg/AudioChunk"))
+    for name, text in AUDIO_COMMON.items():
+        types.register(get_types_from_msg(text, f"audio_common_msgs/msg/{name}"))
+    audio = types.types["audio_common_msgs/msg/AudioData"]
     time, header = types.types["builtin_interfaces/msg/Time"], types.types["std_msgs/msg/Header"]
 
     def write(name: str, events: Events, storage: str = "MCAP") -> Path:
@@ -47,7 +56,12 @@ def write_bag(rosbags: ModuleType, tmp_path: Path) -> Callable[[str, Events, str
                 stamp = START + at * 1_000_000
                 seconds, rest = divmod(stamp, 1_000_000_000)
                 own = header(stamp=time(sec=seconds, nanosec=rest), frame_id="robot")
-                message = types.types[kind](**{"header": own, **fields})
+                if kind.endswith("AudioDataStamped"):
+                    message = types.types[kind](header=own, audio=audio(**fields))
+                elif kind.startswith("audio_common_msgs"):
+                    message = types.types[kind](**fields)
+                else:
+                    message = types.types[kind](**{"header": own, **fields})
                 writer.write(known[topic], stamp, types.serialize_cdr(message, kind))
         return path
 

@@ -195,6 +195,45 @@ def test_sound_is_cut_into_windows_that_are_whole(write_bag: Callable[..., Path]
         np.testing.assert_array_equal(sample.pcm, sound[10 * second : 10 * second + 10].reshape(-1, 2))
 
 
+INFO = {"channels": 2, "sample_rate": 16000, "sample_format": "F32LE", "bitrate": 0, "coding_format": "wave"}
+
+
+def audio_common(sound: np.ndarray, kind: str, **info: Any) -> list[tuple[str, str, int, dict[str, Any]]]:
+    """The same chunks as a capture node of audio_common publishes them."""
+    events = [("/audio_info", "audio_common_msgs/msg/AudioInfo", 0, {**INFO, **info})]
+    for _, _, at, fields in chunks(sound):
+        events.append(("/audio", f"audio_common_msgs/msg/{kind}", at, {"data": fields["data"]}))
+    return events
+
+
+@pytest.mark.parametrize("kind", ["AudioData", "AudioDataStamped"])
+def test_sound_whose_format_is_a_message_of_its_own(
+    write_bag: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    sound = random.normal(size=(25, 1600, 2)).astype("<f4").clip(-1, 1)
+    bag = write_bag("hall", audio_common(sound, kind))
+    out = collect([bag], Modality.AUDIO, tmp_path / "out", seconds=1.0).path
+    for second, path in enumerate(read_samples(out)[1]):
+        sample = read_sample(path, Modality.AUDIO)
+        assert sample.sample_rate == 16000
+        np.testing.assert_array_equal(sample.pcm, sound[10 * second : 10 * second + 10].reshape(-1, 2))
+
+
+def test_sound_whose_format_was_not_recorded_or_is_compressed(
+    write_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    events = audio_common(np.zeros((25, 1600, 2), "<f4"), "AudioData")
+    other = ("/audio_info", events[0][1], 900, {**INFO, "channels": 1})
+    mp3 = audio_common(np.zeros((25, 1600, 2), "<f4"), "AudioData", coding_format="mp3")
+    for name, bag, words in (
+        ("none", events[1:], "no AudioInfo.*record the topic audio_info"),
+        ("two", [*events, other], "format of the sound .* is not known"),
+        ("mp3", mp3, "compressed sound is not read: got mp3"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            collect([write_bag(name, bag)], Modality.AUDIO, tmp_path / "out")
+
+
 @pytest.mark.parametrize("stamped", [True, False])
 def test_a_window_that_lost_sound_is_passed_over(
     write_bag: Callable[..., Path], tmp_path: Path, stamped: bool

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rvl_edge.errors import BadEncoding, BadShape, InputError
+from rvl_edge.offline.collecting import audio_common
 from rvl_edge.types import Modality
 
 PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-SOUNDS = ("rvl_edge_msgs/msg/AudioChunk",)
+SOUNDS = ("rvl_edge_msgs/msg/AudioChunk", *audio_common.TYPES)
 TYPES: dict[Modality, tuple[str, ...]] = {
     **dict.fromkeys((Modality.IMAGE, Modality.THERMAL, Modality.DEPTH, Modality.VIDEO), PICTURES),
     Modality.AUDIO: SOUNDS,

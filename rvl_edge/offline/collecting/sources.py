@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from rvl_edge.errors import BadEncoding, ConfigError, MissingDependency
+from rvl_edge.offline.collecting import audio_common
+from rvl_edge.offline.collecting.audio_common import SoundFormat
 from rvl_edge.offline.collecting.choosing import SPANS, Item
 from rvl_edge.offline.collecting.messages import TYPES, Stored, check_joined, store
 from rvl_edge.types import Modality
@@ -78,17 +80,26 @@ class Recording:
         connections: of the topic.
         modality: what its messages are samples of.
         seconds: length of one sample of sound or video.
+        sound: format of messages that do not say it themselves.
     """
 
     can_be_mended: ClassVar[bool] = False
 
     def __init__(
-        self, name: str, reader: Any, connections: Sequence[Any], *, modality: Modality, seconds: float
+        self,
+        name: str,
+        reader: Any,
+        connections: Sequence[Any],
+        *,
+        modality: Modality,
+        seconds: float,
+        sound: SoundFormat | None,
     ) -> None:
         self._name = name
         self._reader = reader
         self._connections = connections
         self._modality = modality
+        self._sound = sound
         self._window = round(seconds * 1e9) if modality in _WINDOWED else None
 
     def items(self) -> Iterator[Item]:
@@ -116,9 +127,10 @@ class Recording:
 
     def _decoded(self, connection: Any, raw: bytes) -> Any:
         try:
-            return self._reader.deserialize(raw, connection.msgtype)
+            message = self._reader.deserialize(raw, connection.msgtype)
         except Exception as error:  # damage raises whatever the generated decoder trips over
             raise BadEncoding("a message cannot be decoded", got=repr(error)) from error
+        return message if self._sound is None else self._sound.chunk(message)
 
 
 def _windows(stamps: Iterator[int], start: int, length: int) -> Iterator[int]:
@@ -175,7 +187,9 @@ def _recording(
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.LATEST)) as reader:
             connections = _connections(reader, path, modality, topic)
-            yield Recording(name, reader, connections, modality=modality, seconds=seconds)
+            apart = any(each.msgtype in audio_common.TYPES for each in connections)
+            sound = audio_common.read_format(reader, path) if apart else None
+            yield Recording(name, reader, connections, modality=modality, seconds=seconds, sound=sound)
     except AnyReaderError as error:
         raise ConfigError(
             f"{path} cannot be read",
