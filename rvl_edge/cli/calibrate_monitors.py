@@ -23,7 +23,7 @@ def run(
         float,
         typer.Option(min=0.0001, max=0.05, help="Share of clean samples on which any monitor may warn."),
     ] = 0.01,
-    samples: Annotated[int, typer.Option(min=20, help="Samples to fit thresholds on.")] = 600,
+    samples: Annotated[int, typer.Option(min=20, help="Samples to fit thresholds on.")] = 2000,
     backend: BackendName = "onnxruntime",
     as_json: Json = False,
 ) -> None:

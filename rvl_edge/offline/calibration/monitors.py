@@ -77,7 +77,7 @@ def calibrate_monitors(
     *,
     modalities: Sequence[Modality] | None = None,
     rate: float = 0.01,
-    most: int = 600,
+    most: int = 2000,
     backend: str = DEFAULT_BACKEND,
     advance: Advance | None = None,
 ) -> tuple[FittedMonitors, ...]:
