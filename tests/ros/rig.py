@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -20,6 +21,14 @@ from rvl_edge_ros.results import time_message
 from sensor_msgs.msg import Image
 
 PATIENCE = 120.0  # seconds; only a fault or a very busy machine comes near it
+
+
+def picture(stamp: float, size: int = 8) -> Image:
+    """A black one, stamped in seconds."""
+    message = Image()
+    pictures.fill(message, np.zeros((size, size, 3), np.uint8))
+    message.header.stamp = Time(sec=int(stamp), nanosec=round(stamp % 1 * 1e9))
+    return message
 
 
 class Rig:
