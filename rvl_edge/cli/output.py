@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
@@ -64,8 +65,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     )
     for row in rows:
         table.add_row(*map(Text, row))
-    # On a terminal rows fold into its width; a file or a pipe gets a line a row.
-    Console(width=None if sys.stdout.isatty() else _WIDEST).print(table)
+    # Rows fold into a terminal's width; a file or a pipe gets a line a row.
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if narrow else _WIDEST).print(table)
 
 
 def _plain(value: Any) -> Any:

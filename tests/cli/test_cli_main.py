@@ -84,8 +84,8 @@ def test_a_full_disk_is_told_in_one_message() -> None:
     [
         "report results.json --out a.txt/report",
         "calibrate collect . --modality image --out a.txt/samples",
-        "evaluate --data . --attack square --eps 4 --run a.txt",
-        "evaluate --data . --attack square --eps 4 --out a.txt/out.json",
+        "evaluate --data . --attack square --eps 4 --modality image --run a.txt",
+        "evaluate --data . --attack square --eps 4 --modality image --out a.txt/out.json",
         "evaluate --data . --out a.txt/out",
     ],
 )

@@ -19,3 +19,12 @@ def test_a_narrow_terminal_still_shows_every_character(
     assert max(map(len, lines)) <= 30
     assert "".join(left for left, _ in cells) == row[0]
     assert "".join(right for _, right in cells) == row[1]
+
+
+def test_what_no_terminal_shows_has_a_line_a_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    row = ("graphs/image.onnx", "a note about it " * 20 + "that ends")
+    print_table(("graph", "note"), [row])
+    assert any(row[0] in line and "that ends" in line for line in capsys.readouterr().out.splitlines())

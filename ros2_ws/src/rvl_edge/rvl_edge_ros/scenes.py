@@ -128,8 +128,8 @@ class Scenes:
         stamp, newest = before.stamp, before.newest
         started_over = False
         if seen.sample.arrived >= self._latest:
-            # By the sense's own stamps where it has some: another sense's may lag behind for good.
-            last = newest[modality].sample.end if modality in newest else stamp
+            # By the sense's own stamps: another sense's may lie seconds before or after them for good.
+            last = newest.get(modality, seen).sample.end
             started_over = seen.sample.end <= last - CLOCK_JUMP
             self._latest, stamp = seen.sample.arrived, seen.sample.end
         with self._lock:
