@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rvl_edge.errors import BadEncoding, BadShape, InputError
 from rvl_edge.offline.collecting import audio_common
+from rvl_edge.preprocess.audio import MAX_CHANNELS, RATES_HZ
 from rvl_edge.types import Modality
 
 PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -48,8 +49,7 @@ _SOUNDS = {
     "F32LE": "<f4",
     "F32BE": ">f4",
 }
-# As a node takes sound; the gap in nanoseconds, as its `audio.max_gap` is unless it was set.
-_MAX_RATE, _MAX_CHANNELS, _MAX_GAP = 768_000, 64, 100_000_000
+_MAX_GAP = 100_000_000  # nanoseconds, as a node's `audio.max_gap` is unless it was set
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _sound_format(messages: Sequence[Any]) -> tuple[int, int, np.dtype[Any]]:
     """Rate in Hz, channels and type of samples that all of a sound's chunks have."""
     kinds = {(each.sample_rate, each.channels, each.sample_format) for each in messages}
     ((rate, channels, kind), *others) = sorted(kinds)
-    if others or kind not in _SOUNDS or not (0 < rate <= _MAX_RATE and 0 < channels <= _MAX_CHANNELS):
+    if others or kind not in _SOUNDS or not (0 < rate <= RATES_HZ[1] and 0 < channels <= MAX_CHANNELS):
         raise BadEncoding(
             "chunks of this sound are not read",
             got=kinds,
